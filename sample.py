@@ -1,0 +1,290 @@
+"""
+Translate with a trained model, and score translations.
+
+    python sample.py --text="Ein Hund läuft im Schnee."
+    python sample.py                                        (asks for sentences; or give them on standard input)
+    python sample.py --input=in.de --output=out.en --beam_size=1
+    python sample.py --evaluate=test                        (decode data/test and score it)
+    python sample.py --hypotheses=out.en --references=ref.en    (score two files, no model needed)
+"""
+import builtins, collections, contextlib, itertools, math, pickle, sys
+
+import regex
+import torch
+
+from model import Config, Seq2Seq, autocast, choose_device, choose_dtype
+from tokenizer import BOS, EOS, PAD, SPECIAL, UNK, Vocabulary, fail, join, normalise, override
+from tokenizer import read_lines, read_meta, read_vocabulary, replacing, split
+
+# -----------------------------------------------------------------------------
+# config
+checkpoint = 'checkpoints/best.pt'    # the trained model, its vocabularies inside
+text = ''                   # what to translate, a sentence a line
+input = ''                  # or a file, a sentence a line
+output = ''                 # where the translations go; empty: standard output
+evaluate = ''               # valid or test: translate that part of data_dir and score it
+data_dir = 'data'           # for evaluate
+hypotheses = ''             # a file of translations to score ...
+references = ''             # ... against this one
+beam_size = 5               # hypotheses kept at each step; 1: greedy
+length_penalty = 1.0        # alpha of Wu et al. 2016, eq. 14; 0: none, larger favours longer translations
+n_best = 1                  # translations shown of each sentence, with their scores if more than one
+replace_unknown = True      # put the source word that attention looks at in place of <unk>
+batch_size = 64             # sentences decoded side by side
+device = 'auto'             # auto, cpu, cuda, cuda:1, mps
+dtype = 'auto'              # auto, float32, bfloat16, float16
+# -----------------------------------------------------------------------------
+# a model comes out of its checkpoint
+
+def read_checkpoint(path, device='cpu'):
+    """The dict that train.py saved. Ends with status 2 where the file is missing, damaged or somebody else's."""
+    try:
+        saved = torch.load(path, map_location=device, weights_only=True)
+    except FileNotFoundError:
+        fail(f'no checkpoint {path}: run  python train.py  first, or name one with --checkpoint=...')
+    except (OSError, EOFError, RuntimeError, ValueError, KeyError, pickle.UnpicklingError):
+        fail(f'{path} is damaged or no checkpoint: name another, or train again with  python train.py')
+    if not isinstance(saved, dict) or saved.get('format') != 'nanoseq2seq 1':
+        fail(f'{path} is not a checkpoint of nanoseq2seq: name one that train.py wrote')
+    return saved
+
+def load(path, device='cpu'):
+    """A checkpoint -> (model in evaluation mode, source vocabulary, target vocabulary)."""
+    saved = read_checkpoint(path, device)
+    model = Seq2Seq(Config(**saved['model_config'])).to(device)
+    model.load_state_dict(saved['model'])
+    return model.eval(), Vocabulary(saved['source_words']), Vocabulary(saved['target_words'])
+
+# -----------------------------------------------------------------------------
+# beam search
+
+def pad(sentences):
+    """Lists of ids -> (B, longest), padded on the right, and the lengths (B,)."""
+    lengths = torch.tensor([len(s) for s in sentences])
+    ids = torch.full((len(sentences), int(lengths.max())), PAD)
+    for row, sentence in zip(ids, sentences):
+        row[:len(sentence)] = torch.as_tensor(sentence)
+    return ids, lengths
+
+def normalised(score, length, alpha):
+    """Log-probability over the length penalty of Wu et al. 2016, eq. 14, so that long translations are not at a loss."""
+    return score / ((5 + length) / 6) ** alpha
+
+@torch.inference_mode()
+def beam_search(model, source, lengths, limit, beam_size=5, length_penalty=1.0, n_best=1):
+    """
+    The most probable translations of a batch, searched with `beam_size` hypotheses a sentence (1: greedy).
+
+    source (B, S) padded; on the CPU lengths (B,) and limit (B,), the most words a translation may have. Returns tokens (B, K, T), the best first, each ended by <eos> and
+    padding, and their normalised scores (B, K), -inf where fewer were found. A hypothesis that ends leaves its place in
+    the beam for good; a sentence is done, and leaves the batch, when no hypothesis still alive can beat its n_best-th.
+    """
+    B, K = len(source), beam_size
+    longest, limit = int(limit.max()), limit.to(source.device)
+    all_tokens = source.new_full((B, K, longest), PAD)
+    all_scores = torch.full((B, K), float('-inf'), device=source.device)
+    memory = model.encode(source, lengths)
+    state = model.start(memory, K)
+    row = torch.arange(B, device=source.device)                       # which sentence of the batch each row still is
+    live = torch.zeros_like(all_scores)                               # (B, K) log-probabilities of the hypotheses alive
+    live[:, 1:] = float('-inf')                                       # at first they are all the same one
+    tokens = source.new_full((B, K, 1), BOS)                          # (B, K, t)
+    ended, ended_tokens = all_scores.clone(), all_tokens.clone()      # (B, K), (B, K, T) those that have reached <eos>
+    for t in range(1, longest + 1):
+        log_probs, state, _ = model.decode_step(tokens[:, :, -1].flatten(), state, memory)           # (B * K, V)
+        log_probs[:, [PAD, BOS]] = float('-inf')                      # these are no words
+        V = log_probs.shape[-1]
+        live, best = (live[:, :, None] + log_probs.view(-1, K, V)).flatten(1).topk(K)                # (B, K) each
+        parent, word = best // V, best % V                                                           # (B, K) each
+        tokens = torch.cat([tokens.gather(1, parent[:, :, None].expand_as(tokens)), word[:, :, None]], dim=-1)
+        # as many places are open as have not ended
+        n_ended = (ended > float('-inf')).sum(1, keepdim=True)                                       # (B, 1)
+        live = live.masked_fill(torch.arange(K, device=live.device) >= K - n_ended, float('-inf'))
+        # those that end now join the ones that have, sorted by their normalised score
+        ends = (word == EOS) | (limit[:, None] == t)
+        scores = torch.cat([ended, normalised(live, t, length_penalty).masked_fill(~ends, float('-inf'))], dim=1)
+        ended, order = scores.topk(K)                                                                # (B, K)
+        new_tokens = ended_tokens.clone()
+        new_tokens[:, :, :t] = tokens[:, :, 1:]
+        pool = torch.cat([ended_tokens, new_tokens], dim=1)                                          # (B, 2K, T)
+        ended_tokens = pool.gather(1, order[:, :, None].expand(-1, -1, longest))
+        live = live.masked_fill(ends, float('-inf'))
+        # a live one's probability can only fall: even at its greatest length it stays below this
+        hope = normalised(live.amax(1), limit, length_penalty)                                       # (B,)
+        done = hope <= ended[:, min(n_best, K) - 1]
+        if done.any():
+            all_scores[row[done]], all_tokens[row[done]] = ended[done], ended_tokens[done]
+            if done.all():
+                break
+            keep = ~done
+            row, limit, live, tokens, parent = row[keep], limit[keep], live[keep], tokens[keep], parent[keep]
+            ended, ended_tokens = ended[keep], ended_tokens[keep]
+            memory = type(memory)(*(m[keep] for m in memory))
+            state = {k: s[keep.repeat_interleave(K)] for k, s in state.items()}
+        rows = torch.arange(len(row), device=row.device)[:, None] * K + parent                       # (B, K)
+        state = {k: s[rows.flatten()] for k, s in state.items()}
+    return all_tokens, all_scores
+
+@torch.inference_mode()
+def unknowns_replaced(model, source, lengths, tokens, source_words, target_vocab):
+    """
+    Target words of a batch as lists, <unk> replaced by the source word that had the greatest attention when it was
+    written (Luong et al. 2015b); signs cannot be chosen. source (B, S), tokens (B, T), source_words: B lists.
+    """
+    bos = tokens.new_full((len(tokens), 1), BOS)
+    _, weights = model.teach(source, lengths, torch.cat([bos, tokens[:, :-1]], dim=1))               # (B, T, S)
+    is_word = torch.tensor([[regex.search(r'\w', w) is not None for w in words] + [False] * (source.shape[1] - len(words))
+                            for words in source_words], device=source.device)                        # (B, S)
+    looked_at = weights.float().masked_fill(~is_word[:, None], -1).argmax(-1).tolist()               # B lists of T
+    return [[words[s] if i == UNK and s < len(words) else target_vocab.words[i] for i, s in zip(ids, at)]
+            for ids, at, words in zip(tokens.tolist(), looked_at, source_words)]
+
+def translate(texts, model, source_vocab, target_vocab, beam_size=5, length_penalty=1.0, n_best=1,
+              replace_unknown=True, batch_size=64, dtype=torch.float32):
+    """
+    Translate a list of sentences; the order stays, an empty sentence gives an empty translation.
+
+    Returns a list for each: its n_best translations as (text, score), the best first, score the normalised
+    log-probability in nats.
+    """
+    device = next(model.parameters()).device
+    words = [split(normalise(text)) for text in texts]
+    results = [[('', 0.0)] for _ in texts]
+    order = sorted((i for i in range(len(texts)) if words[i]), key=lambda i: len(words[i]))   # little padding a batch
+    for batch in (order[i:i + batch_size] for i in range(0, len(order), batch_size)):
+        source, lengths = pad([[source_vocab.ids.get(w, UNK) for w in words[i]] + [EOS] for i in batch])
+        source = source.to(device)
+        with autocast(device.type, dtype):
+            tokens, scores = beam_search(model, source, lengths, 2 * lengths + 10, beam_size, length_penalty, n_best)
+            for rank in range(min(n_best, beam_size)):
+                if replace_unknown and model.config.attention != 'none':
+                    found = unknowns_replaced(model, source, lengths, tokens[:, rank],
+                                              [words[i] for i in batch], target_vocab)
+                else:
+                    found = [[target_vocab.words[t] for t in ids] for ids in tokens[:, rank].tolist()]
+                for i, target_words, score in zip(batch, found, scores[:, rank].tolist()):
+                    if score > float('-inf'):
+                        target = join(w for w in target_words if w not in SPECIAL or w == '<unk>')
+                        results[i][rank:] = [(target, score)]
+    return results
+
+# -----------------------------------------------------------------------------
+# scores, as sacreBLEU computes them (Post 2018)
+
+def tokenize_13a(text):
+    """The tokenisation of mteval-v13a, the WMT's own script, on which all published scores rest."""
+    for entity, sign in ('&quot;', '"'), ('&amp;', '&'), ('&lt;', '<'), ('&gt;', '>'):
+        text = text.replace(entity, sign)
+    text = regex.sub(r'([{-~\[-` -&(-+:-@/])', r' \1 ', f' {text} ')       # signs stand alone ...
+    text = regex.sub(r'([^0-9])([.,])', r'\1 \2 ', text)                   # ... stops and commas unless in a number
+    text = regex.sub(r'([.,])([^0-9])', r' \1 \2', text)
+    return regex.sub(r'([0-9])(-)', r'\1 \2 ', text).split()               # and a dash after a digit
+
+def ngrams(items, n):
+    return collections.Counter(zip(*(items[i:] for i in range(n))))
+
+def bleu(hypotheses, references, lowercase=False):
+    """
+    Corpus BLEU in percent (Papineni et al. 2002, eq. 2-3): the geometric mean of the precisions of 1- to 4-grams, each
+    n-gram counted no more often than the reference has it, times a penalty for being short. One reference, 13a, and
+    exponential smoothing: an n without any match counts as half, then a quarter ... of a match.
+    """
+    matches, totals, length, wanted = [0] * 4, [0] * 4, 0, 0
+    for hypothesis, reference in zip(hypotheses, references):
+        if lowercase:
+            hypothesis, reference = hypothesis.lower(), reference.lower()
+        hypothesis, reference = tokenize_13a(hypothesis), tokenize_13a(reference)
+        length, wanted = length + len(hypothesis), wanted + len(reference)
+        for n in range(4):
+            found, true = ngrams(hypothesis, n + 1), ngrams(reference, n + 1)
+            matches[n] += sum((found & true).values())
+            totals[n] += sum(found.values())
+    if not matches[0] or not totals[3]:
+        return 0.0
+    half, precisions = 1.0, []
+    for match, total in zip(matches, totals):
+        half = half if match else half / 2
+        precisions.append((match or half) / total)
+    brevity = min(1.0, math.exp(1 - wanted / length))
+    return 100 * brevity * math.exp(sum(map(math.log, precisions)) / 4)
+
+def chrf(hypotheses, references):
+    """
+    chrF2 in percent (Popovic 2015): F-score of n-grams of 1 to 6 characters, white space left out, recall counting
+    beta = 2 times as much as precision; precision and recall are means over n.
+    """
+    counts = [[0, 0, 0] for _ in range(6)]                                 # found, true, matched
+    for hypothesis, reference in zip(hypotheses, references):
+        hypothesis, reference = ''.join(hypothesis.split()), ''.join(reference.split())
+        for n in range(6):
+            found, true = ngrams(hypothesis, n + 1), ngrams(reference, n + 1)
+            counts[n][0] += sum(found.values()) if true else 0             # as sacreBLEU: no hope, no blame
+            counts[n][1] += sum(true.values())
+            counts[n][2] += sum((found & true).values())
+    counts = [c for c in counts if c[0] and c[1]]
+    if not any(matched for _, _, matched in counts):
+        return 0.0
+    precision = sum(matched / found for found, _, matched in counts) / len(counts)
+    recall = sum(matched / true for _, true, matched in counts) / len(counts)
+    return 100 * 5 * precision * recall / (4 * precision + recall)
+
+def print_scores(hypotheses, references):
+    """One `key value` a line; `hypotheses` first, as the file names say."""
+    print(f'BLEU {bleu(hypotheses, references):.2f}')
+    print(f'BLEU_lowercase {bleu(hypotheses, references, lowercase=True):.2f}')
+    print(f'chrF2 {chrf(hypotheses, references):.2f}')
+    print('BLEU_signature nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp')
+    print('chrF2_signature nrefs:1|case:mixed|eff:yes|nc:6|nw:0|space:no')
+
+# -----------------------------------------------------------------------------
+
+def main(given):
+    if hypotheses or references:
+        if not (hypotheses and references):
+            fail('--hypotheses and --references go together: the translations, and what they should have been')
+        ours, theirs = list(read_lines(hypotheses)), list(read_lines(references))
+        if len(ours) != len(theirs) or not ours:
+            fail(f'{hypotheses} has {len(ours)} lines and {references} {len(theirs)}: the same number, not 0, is needed')
+        return print_scores(ours, theirs)
+    if evaluate not in ('', 'valid', 'test'):
+        fail(f'--evaluate takes valid or test, not {evaluate!r}')
+    if beam_size < 1 or not 1 <= n_best <= beam_size or batch_size < 1:
+        fail('--beam_size and --batch_size are at least 1, and --n_best is from 1 to beam_size')
+    where = choose_device(device)
+    model, source_vocab, target_vocab = load(checkpoint, where)
+
+    def translated(texts):
+        return translate(texts, model, source_vocab, target_vocab, beam_size, length_penalty, n_best, replace_unknown,
+                         batch_size, choose_dtype(dtype, where))
+
+    def show(texts, file):
+        for found in translated(texts):
+            for target, score in found:
+                print(target if n_best == 1 else f'{score:.4f}\t{target}', file=file)
+
+    if evaluate:
+        meta = read_meta(data_dir)
+        source, target = (list(read_lines(f'{data_dir}/{evaluate}.{meta[k]}')) for k in ('source_lang', 'target_lang'))
+        if read_vocabulary(data_dir, meta['target_lang']).words != target_vocab.words:
+            fail(f'{checkpoint} was trained with another vocabulary than {data_dir}/ has: give the --data_dir it was '
+                 f'trained on, or train again with  python train.py --data_dir={data_dir}')
+        best = [found[0][0] for found in translated(source)]
+        if output:
+            with replacing(output, 'w', encoding='utf-8', newline='\n') as file:
+                file.writelines(line + '\n' for line in best)
+        print_scores(best, target)
+    elif 'text' in given:
+        show(text.split('\n'), sys.stdout)
+    elif input or not sys.stdin.isatty():
+        lines = read_lines(input) if input else (line.rstrip('\n') for line in sys.stdin)
+        with replacing(output, 'w', encoding='utf-8', newline='\n') if output else contextlib.nullcontext(sys.stdout) as file:
+            while chunk := list(itertools.islice(lines, 100 * batch_size)):      # memory does not grow with the file
+                show(chunk, file)
+    else:
+        print('A sentence, then Enter; an empty line or Ctrl-D ends.')
+        with contextlib.suppress(EOFError, KeyboardInterrupt):
+            while line := builtins.input('> '):
+                show([line], sys.stdout)
+
+if __name__ == '__main__':
+    main(override(globals()))

@@ -1,0 +1,402 @@
+"""
+All tests: no network, no GPU, no data, some minutes on two cores.
+
+    python test_all.py
+    python test_all.py beam          (only the tests with "beam" in their name)
+"""
+import ast, contextlib, gzip, io, itertools, json, math, os, pathlib, subprocess, sys, tarfile, tempfile, time, traceback
+import xml.etree.ElementTree
+import zipfile
+
+import numpy as np
+import torch
+
+import model, plot, prepare, sample, tokenizer, train
+from model import LSTM, Config, OutputLoss, Seq2Seq
+from tokenizer import BOS, EOS, PAD, UNK, Vocabulary
+
+here = pathlib.Path(__file__).resolve().parent
+work = tempfile.TemporaryDirectory()                    # everything that the tests write
+
+def run(command, input=None, status=0):
+    """Run a command line of ours as a user would, in the working folder. Returns what it printed, stdout and stderr."""
+    script, *arguments = command if isinstance(command, list) else command.split()
+    done = subprocess.run([sys.executable, str(here / script), *arguments], cwd=work.name, input=input, timeout=280,
+                          capture_output=True, text=True, encoding='utf-8', env={**os.environ, 'PYTHONUTF8': '1'})
+    assert done.returncode == status, f'{command}: status {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}'
+    return done.stdout, done.stderr
+
+def refused(command, *words, input=None):
+    """A mistake of the user's: status 2 and one line that says what to do."""
+    _, err = run(command, input, status=2)
+    assert err.count('\n') == 1 and 'Traceback' not in err, err
+    for word in words:
+        assert word in err, f'{word!r} is not in {err!r}'
+
+def write(name, content):
+    path = pathlib.Path(work.name, name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return str(path)
+
+# -----------------------------------------------------------------------------
+# the tokenizer
+
+def test_split_example():
+    """A sentence, its words, and the sentence again."""
+    text = '"Don\'t!" the man\'s hard-working friend said ... L\'été coûte 1,000.50 €.'
+    words = ['"￭', 'Don', "￭'t", '￭!', '￭"', 'the', 'man', "￭'s", 'hard', '￭-￭', 'working', 'friend', 'said', '...',
+             "L'￭", 'été', 'coûte', '1,000.50', '€', '￭.']
+    assert tokenizer.split(text) == words
+    assert tokenizer.join(words) == text
+
+def test_split_can_be_undone():
+    for text in ['', 'a', '...', '"', "'tis o'clock", "rock'n'roll's", '(("nested")) [x]{y}', 'A.B.C. e.g. http://a.b/c?d=e&f=g',
+                 '3. Mai 2018, 10:30 Uhr', '--- a -- b - c–d', 'x,y;z:1,2', '￭ stray ￭marks￭', 'Ἀχιλλεύς नमस्ते 日本語。',
+                 'a  b\tc\u00a0d\u2028e', "l'homme qu'il aujourd'hui", 'ﬁ e\u0301', '<unk> <s> &amp; 100%', "''quoted''", '_a_b']:
+        clean = tokenizer.normalise(text)
+        assert tokenizer.join(tokenizer.split(clean)) == clean, text
+
+def test_normalise():
+    assert tokenizer.normalise(' a\u00a0\tb\u0085c\rd\u2028e\u00adf\u200b\ufeff ') == 'a b c d ef'
+    assert tokenizer.normalise('u\u0308') == 'ü'
+
+def test_vocabulary():
+    counts = {'b': 3, 'a': 3, 'c': 5, 'd': 1}
+    vocab = tokenizer.build_vocabulary(counts, size=7, min_count=2)
+    assert vocab == [('<pad>', 0), ('<unk>', 1), ('<bos>', 0), ('<eos>', 0), ('c', 5), ('a', 3), ('b', 3)]
+    assert tokenizer.build_vocabulary(counts, size=5, min_count=1)[1:] == [('<unk>', 7), ('<bos>', 0), ('<eos>', 0), ('c', 5)]
+    words = Vocabulary(word for word, _ in vocab)
+    assert words.encode('c a d') == [4, 5, UNK]
+    assert words.decode([BOS, 4, 5, UNK, EOS, PAD]) == 'c a <unk>'
+
+def test_ids_on_disk_and_what_is_refused():
+    folder = pathlib.Path(work.name, 'ids')
+    meta = {'source_lang': 'de', 'target_lang': 'en', 'files': {}}
+    for name, text in {'train.de': 'ja ja nein\nja\n', 'train.en': 'yes yes no\nyes\n', 'valid.de': 'nein\n', 'valid.en': 'no\n',
+                       'test.de': 'ja\n', 'test.en': 'yes\n'}.items():
+        write(f'ids/{name}', text)
+        meta['files'][name] = {'sentences': text.count('\n'), 'fingerprint': tokenizer.fingerprint(folder / name)}
+    write('ids/meta.json', json.dumps(meta))
+    refused('train.py --data_dir=ids', 'python tokenizer.py --data_dir=ids')
+    run('tokenizer.py --data_dir=ids --min_count=1')
+    ids, offsets = tokenizer.read_ids(str(folder), 'train', 'de', meta)
+    assert ids.tolist() == [4, 4, 5, 4] and offsets.tolist() == [0, 3, 4]
+    write('ids/vocab.de.txt', (folder / 'vocab.de.txt').read_text().replace('ja', 'doch'))
+    refused('train.py --data_dir=ids', 'another vocabulary', 'python tokenizer.py')
+    run('tokenizer.py --data_dir=ids --min_count=1')
+    meta['files']['train.de']['fingerprint'] = 'another text'
+    write('ids/meta.json', json.dumps(meta))
+    refused('train.py --data_dir=ids', 'older train.de', 'python tokenizer.py')
+    refused('tokenizer.py --data_dir=ids', 'train.de', 'python prepare.py')
+
+def test_command_line():
+    script = write('script.py', f'''"""says what it was told"""
+import sys; sys.path.insert(0, {str(here)!r})
+from tokenizer import override
+text = 'a'     # some text
+rate = 0.5     # some number
+steps = 10     # some whole number
+plot = True    # some switch
+given = override(globals())
+print([text, rate, steps, plot], given)
+''')
+    for arguments, expected in [([], "['a', 0.5, 10, True] []"), (['--text=2024', '--rate', '1'], "['2024', 1.0, 10, True] ['text', 'rate']"),
+                                (['--plot=false', '--steps=-3'], "['a', 0.5, -3, False] ['plot', 'steps']"),
+                                (['--plot', '--text='], "['', 0.5, 10, True] ['plot', 'text']"),
+                                (['--plot', 'false', '--text', 'a=b c'], "['a=b c', 0.5, 10, False] ['plot', 'text']")]:
+        assert run([script, *arguments])[0].strip() == expected, arguments
+    assert '--rate=0.5' in run([script, '--help'])[0] and 'some switch' in run([script, '--help'])[0]
+    refused([script, '--stps=3'], '--steps')
+    refused([script, '--steps=many'], 'whole number', 'many')
+    refused([script, '--steps'], 'value')
+    refused([script, 'steps=3'], 'steps=3')
+
+def test_replacing_leaves_the_old_or_the_new():
+    path = write('whole.txt', 'old')
+    with contextlib.suppress(KeyboardInterrupt), tokenizer.replacing(path, 'w') as file:
+        file.write('half')
+        raise KeyboardInterrupt
+    assert open(path).read() == 'old' and not list(pathlib.Path(work.name).glob('whole.txt.*'))
+
+# -----------------------------------------------------------------------------
+# the model
+
+SIZES = dict(source_vocab=20, target_vocab=17, n_embd=16, n_hidden=32, dropout=0.0)
+
+def random_batch(lengths=(5, 2, 7), target_lengths=(4, 6, 1), seed=0):
+    """source (B, S), lengths (B,), target_in (B, T), target_out (B, T), padded."""
+    generator = torch.Generator().manual_seed(seed)
+    def words(n, V):
+        return torch.randint(4, V, (n,), generator=generator).tolist()
+    source, lengths = sample.pad([words(n, 20) + [EOS] for n in lengths])
+    target, _ = sample.pad([[BOS] + words(n, 17) + [EOS] for n in target_lengths])
+    return source, lengths, target[:, :-1].masked_fill(target[:, :-1] == EOS, PAD), target[:, 1:]
+
+def variants():
+    for attention, bidirectional, scratch, n_layer in itertools.product(['none', 'general'], [False, True], [False, True], [1, 2]):
+        torch.manual_seed(0)
+        yield Seq2Seq(Config(attention=attention, bidirectional=bidirectional, scratch=scratch, n_layer=n_layer, **SIZES))
+
+def test_lstm_by_hand_is_torchs():
+    """Outputs, final states and all gradients, with padding, for each depth and direction, to 1e-10 in float64."""
+    for n_layer, bidirectional in itertools.product([1, 2, 3], [False, True]):
+        torch.manual_seed(n_layer)
+        theirs = torch.nn.LSTM(5, 7, n_layer, batch_first=True, bidirectional=bidirectional).double()
+        ours = LSTM(5, 7, n_layer, bidirectional=bidirectional).double()
+        ours.load_state_dict(theirs.state_dict())
+        theirs.load_state_dict(ours.state_dict())               # and back: the same names and shapes
+        lengths = torch.tensor([4, 9, 1, 6])
+        results = []
+        for lstm in ours, theirs:
+            x = torch.linspace(-1, 1, 4 * 9 * 5, dtype=torch.double).sin().view(4, 9, 5).requires_grad_()
+            if lstm is ours:
+                y, (h, c) = lstm(x, lengths=lengths)
+            else:
+                packed = torch.nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+                y, (h, c) = lstm(packed)
+                y, _ = torch.nn.utils.rnn.pad_packed_sequence(y, batch_first=True)
+            (y.sin().sum() + (h * c).sum()).backward()
+            results.append([y, h, c, x.grad, *(p.grad for _, p in sorted(lstm.named_parameters()))])
+        for one, other in zip(*results):
+            torch.testing.assert_close(one, other, rtol=0, atol=1e-10)
+
+def test_scratch_and_torch_share_checkpoints():
+    batch = random_batch()[:3]
+    for scratch in False, True:
+        one, other = (Seq2Seq(Config(scratch=s, n_layer=2, **SIZES)) for s in (scratch, not scratch))
+        other.load_state_dict(one.state_dict())
+        torch.testing.assert_close(one(*batch), other(*batch), rtol=0, atol=1e-5)
+
+def test_padding_never_changes_a_result():
+    source, lengths, target_in, target_out = random_batch()
+    for net in variants():
+        together = net(source, lengths, target_in)                                # (B, T, V)
+        memory = net.encode(source, lengths)
+        for i, (n, m) in enumerate(zip(lengths, (target_out != PAD).sum(1))):
+            alone = net(source[i:i + 1, :n], lengths[i:i + 1], target_in[i:i + 1, :m])
+            torch.testing.assert_close(together[i, :m], alone[0], rtol=0, atol=1e-5)
+            torch.testing.assert_close(memory.c[i], net.encode(source[i:i + 1, :n], lengths[i:i + 1]).c[0], rtol=0, atol=1e-5)
+
+def test_attention_sums_to_one_and_is_zero_on_padding():
+    source, lengths, target_in, _ = random_batch()
+    for net in variants():
+        weights = net.teach(source, lengths, target_in)[1]                        # (B, T, S)
+        if net.config.attention != 'none':
+            torch.testing.assert_close(weights.sum(-1), torch.ones(3, 7))
+        assert not weights[1, :, 3:].any() and not weights[0, :, 6:].any()
+
+def test_step_by_step_is_teacher_forcing():
+    source, lengths, target_in, _ = random_batch()
+    for net in variants():
+        memory = net.encode(source, lengths)
+        state, K = net.start(memory, 2), 2
+        forced = net(source, lengths, target_in).log_softmax(-1)                  # (B, T, V)
+        for t in range(target_in.shape[1]):
+            log_probs, state, weights = net.decode_step(target_in[:, t].repeat_interleave(K), state, memory)
+            torch.testing.assert_close(log_probs.view(3, K, -1)[:, 1], forced[:, t], rtol=0, atol=1e-5)
+            assert weights.shape == (3 * K, source.shape[1])
+
+def test_output_loss_is_cross_entropy():
+    torch.manual_seed(0)
+    targets = torch.randint(0, 11, (600,))                                        # more than two slices
+    x, weight, bias = (torch.randn(*shape, dtype=torch.double, requires_grad=True) for shape in ((600, 3), (11, 3), (11,)))
+    loss, plain = OutputLoss.apply(x, weight, bias, targets, 0.1)
+    logits = torch.nn.functional.linear(x, weight, bias)
+    expected = torch.nn.functional.cross_entropy(logits, targets, label_smoothing=0.1)
+    torch.testing.assert_close(loss, expected)
+    torch.testing.assert_close(plain, torch.nn.functional.cross_entropy(logits, targets))
+    for ours, theirs in zip(torch.autograd.grad(loss, (x, weight, bias)), torch.autograd.grad(expected, (x, weight, bias))):
+        torch.testing.assert_close(ours, theirs)
+
+def test_first_loss_gradients_and_learning_by_heart():
+    """At first all words are about as likely, so the loss is near ln V; every weight learns; one batch can be learnt."""
+    batch = random_batch()
+    for net in variants():
+        loss, plain = net.loss(*batch)
+        assert abs(plain.item() - math.log(17)) < 0.2, plain
+        loss.backward()
+        for name, parameter in net.named_parameters():
+            unused = name == 'key.weight' and net.config.attention == 'none'
+            assert unused or parameter.grad is not None and parameter.grad.abs().sum() > 0, name
+        optimizer = torch.optim.Adam(net.parameters(), 0.05)
+        for _ in range(100):
+            optimizer.zero_grad()
+            loss, plain = net.loss(*batch)
+            loss.backward()
+            optimizer.step()
+        assert plain < 0.1, (net.config, plain)
+
+# -----------------------------------------------------------------------------
+# training
+
+def test_batches():
+    random = np.random.default_rng(0)
+    source, target = random.integers(1, 90, 3000), random.integers(1, 90, 3000)
+    epochs = [train.make_batches(source, target, 500, seed) for seed in (1, 1, 2)]
+    for batches in epochs:
+        assert sorted(np.concatenate(batches)) == list(range(3000))                # every sentence, once
+        assert all(len(b) * (target[b].max() + 1) <= 500 for b in batches)
+        real = sum((target[b] + 1).sum() for b in batches)
+        assert sum(len(b) * (target[b].max() + 1) for b in batches) < 1.1 * real   # little padding
+    assert all((a == b).all() for a, b in zip(*epochs[:2])) and len(epochs[0]) == len(epochs[2])
+    assert not all(len(a) == len(b) and (a == b).all() for a, b in zip(epochs[0], epochs[2]))
+    assert len(train.make_batches(np.array([3]), np.array([900]), 500, 0)) == 1    # longer than a batch: alone
+    stream = train.batches_from(5, len(epochs[0]), source, target)
+    again = train.batches_from(0, len(epochs[0]), source, target)
+    assert all((a == b).all() for a, b in zip(itertools.islice(stream, 99), itertools.islice(again, 5, 104)))
+
+# -----------------------------------------------------------------------------
+# beam search
+
+def tiny_model(seed, attention='general'):
+    """A random model that often ends: of 7 words, 4 special."""
+    torch.manual_seed(seed)
+    net = Seq2Seq(Config(source_vocab=9, target_vocab=7, n_embd=6, n_hidden=8, attention=attention)).eval()
+    for parameter in net.parameters():
+        torch.nn.init.uniform_(parameter, -1.2, 1.2)
+    return net
+
+def every_translation(net, source, lengths, limit, alpha):
+    """[(score, words)] of all that can be said in up to `limit` words, <eos> included, the best first."""
+    memory, found = net.encode(source, lengths), []
+    def extend(words, score, state):
+        log_probs, state, _ = net.decode_step(torch.tensor([words[-1] if words else BOS]), state, memory)
+        for word in range(len(log_probs[0])):
+            total = score + log_probs[0, word].item()
+            if word == EOS or len(words) + 1 == limit and word not in (PAD, BOS):
+                found.append((sample.normalised(total, len(words) + 1, alpha), words + [word]))
+            elif word not in (PAD, BOS):
+                extend(words + [word], total, state)
+    extend([], 0.0, net.start(memory, 1))
+    return sorted(found, reverse=True)
+
+def search(net, source, lengths, *how):
+    """beam_search, 4 words at most, as [[(score, words)]]."""
+    tokens, scores = sample.beam_search(net, source, lengths, torch.full_like(lengths, 4), *how)
+    return [[(score, [t for t in words if t != PAD]) for score, words in zip(*both)] for both in zip(scores.tolist(), tokens.tolist())]
+
+SOURCE = torch.tensor([[4, 5, 8, EOS], [6, EOS, PAD, PAD], [7, 7, EOS, PAD]]), torch.tensor([4, 2, 3])
+
+@torch.inference_mode()
+def test_beam_as_wide_as_the_search_space_is_exhaustive():
+    for seed, attention, alpha in itertools.product(range(4), ['none', 'general'], [0.0, 0.6, 1.0]):
+        net = tiny_model(seed, attention)
+        for i, found in enumerate(search(net, *SOURCE, 5 ** 4, alpha, 5)):
+            n = SOURCE[1][i]
+            expected = every_translation(net, SOURCE[0][i:i + 1, :n], SOURCE[1][i:i + 1], 4, alpha)
+            for (score, words), (true_score, true_words) in zip(found[:5], expected):
+                assert abs(score - true_score) < 1e-4 and words == true_words, (seed, attention, alpha, i)
+
+@torch.inference_mode()
+def test_beam_of_one_is_greedy():
+    for seed in range(20):
+        net = tiny_model(seed)
+        for i, ((_, found),) in enumerate(search(net, *SOURCE, 1, 1.0)):
+            memory = net.encode(SOURCE[0][i:i + 1, :SOURCE[1][i]], SOURCE[1][i:i + 1])
+            state, words = net.start(memory, 1), [BOS]
+            while len(words) < 5 and words[-1] != EOS:
+                log_probs, state, _ = net.decode_step(torch.tensor(words[-1:]), state, memory)
+                log_probs[0, [PAD, BOS]] = -math.inf
+                words.append(log_probs.argmax().item())
+            assert found == words[1:]
+
+@torch.inference_mode()
+def test_beam_does_not_depend_on_neighbours_or_n_best():
+    for seed in range(20):
+        net = tiny_model(seed)
+        together = search(net, *SOURCE, 4, 1.0, 1)
+        for i, found in enumerate(search(net, *SOURCE, 4, 1.0, 4)):
+            alone, = search(net, SOURCE[0][i:i + 1, :SOURCE[1][i]], SOURCE[1][i:i + 1], 4, 1.0, 1)
+            for one in alone, found:
+                assert one[0][1] == together[i][0][1] and abs(one[0][0] - together[i][0][0]) < 1e-4
+            assert found == sorted(found, reverse=True) and len({tuple(words) for _, words in found}) == 4
+
+def test_unknown_word_is_the_source_word_looked_at():
+    """Most attention is on the full stop, then on 'Quark': the greatest of what is a word counts."""
+    class Looking:
+        def teach(self, source, lengths, target_in):
+            return None, torch.tensor([[[0.1, 0.3, 0.4, 0.2], [0.7, 0.1, 0.1, 0.1], [0.1, 0.1, 0.1, 0.7]]])
+    words = tokenizer.split('a Quark.')
+    source, lengths = sample.pad([[4, UNK, 5, EOS]])
+    vocab = Vocabulary([*tokenizer.SPECIAL, 'x'])
+    found = sample.unknowns_replaced(Looking(), source, lengths, torch.tensor([[UNK, 4, EOS]]), [words], vocab)
+    assert found == [['Quark', 'x', '<eos>']]
+
+# -----------------------------------------------------------------------------
+# scores
+
+def test_bleu_by_hand():
+    """Two of three words match, one of two pairs of words, and nothing longer: counted as a half and a quarter."""
+    hypothesis, reference = ['the cat sat on it'], ['the cat sat there today']
+    precisions = 3 / 5 * 2 / 4 * 1 / 3 * 0.5 / 2
+    assert abs(sample.bleu(hypothesis, reference) - 100 * precisions ** 0.25) < 1e-9
+    assert abs(sample.bleu(['a b c d'], ['a b c d e f']) - 100 * math.exp(1 - 6 / 4)) < 1e-9      # too short
+    assert sample.bleu(hypothesis, reference) != sample.bleu(reference + ['x'], hypothesis + ['y z'])
+
+# by sacreBLEU 2.6.0: hypotheses, references, BLEU, BLEU lower-cased, chrF2
+SACREBLEU = [
+    (['The dog bites the man.'], ['The dog bit the man.'],
+     37.9918, 37.9918, 77.2664),
+    (['It is a guide to action which ensures that the military always obeys the commands of the party.'], ['It is a guide to action that ensures that the military will forever heed Party commands.'],
+     39.6709, 40.4727, 62.3977),
+    (['A man, a plan; a canal: "Panama"!', '', '1,000.50 - 3-4 %'], ['A man, a plan, a canal - Panama!', 'nothing here', '1,000.5 - 3-4 %'],
+     46.8097, 46.8097, 53.0589),
+    (['a'], ['a'],
+     0.0000, 0.0000, 100.0000),
+    ([''], ['a b c d'],
+     0.0000, 0.0000, 0.0000),
+    (['the THE the'], ['The the cat sat'],
+     0.0000, 0.0000, 16.8158),
+    (['日本語 の テスト です 。'], ['日本語 の 試験 です 。'],
+     30.2138, 30.2138, 32.4776),
+    (['Это тест, да.'], ['Это был тест, да.'],
+     57.8930, 57.8930, 57.0904),
+    (["It's a dog's life &amp; isn't it?"], ["It's a dogs life & isn't it?"],
+     59.4604, 59.4604, 69.1247),
+    (['one two three four', 'five six seven eight nine'], ['one two three four', 'five six seven ten nine'],
+     59.6949, 59.6949, 80.6164),
+    (['A B C D E F'], ['a b c d e f'],
+     0.0000, 100.0000, 0.0000),
+    (['x y z'], ['a b c'],
+     0.0000, 0.0000, 0.0000),]
+
+def test_scores_are_sacrebleus():
+    for hypotheses, references, bleu, lowercase, chrf in SACREBLEU:
+        assert abs(sample.bleu(hypotheses, references) - bleu) < 0.005, hypotheses
+        assert abs(sample.bleu(hypotheses, references, lowercase=True) - lowercase) < 0.005, hypotheses
+        assert abs(sample.chrf(hypotheses, references) - chrf) < 0.005, hypotheses
+
+def test_scoring_two_files():
+    write('hyp.en', 'A dog runs.\nTwo men sit on a bench.\n')
+    write('ref.en', 'A dog is running.\nTwo men sit on the bench.\n')
+    out, _ = run('sample.py --hypotheses=hyp.en --references=ref.en')
+    scores = dict(line.split(' ', 1) for line in out.splitlines())
+    assert scores['BLEU'] == f"{sample.bleu(['A dog runs.', 'Two men sit on a bench.'], ['A dog is running.', 'Two men sit on the bench.']):.2f}"
+    assert scores['BLEU_signature'] == 'nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp'
+    write('short.en', 'A dog runs.\n')
+    refused('sample.py --hypotheses=short.en --references=ref.en', 'short.en', '1', '2')
+    refused('sample.py --hypotheses=hyp.en', '--references')
+    refused('sample.py --hypotheses=hyp.en --references=missing.en', 'missing.en')
+
+# -----------------------------------------------------------------------------
+
+def main():
+    tests = [(name, test) for name, test in globals().items() if name.startswith('test_') and callable(test)
+             and all(word in name for word in sys.argv[1:])]
+    failed = 0
+    for name, test in tests:
+        began, printed = time.time(), io.StringIO()
+        try:
+            with contextlib.redirect_stdout(printed):
+                test()
+            verdict = 'ok'
+        except (Exception, SystemExit):              # whatever it is, the next test has its turn
+            failed, verdict = failed + 1, 'FAILED'
+            print(printed.getvalue() + traceback.format_exc())
+        print(f'{verdict:6} {time.time() - began:6.1f} s  {name[5:].replace("_", " ")}', flush=True)
+    print(f'{len(tests) - failed} passed, {failed} failed')
+    return int(failed > 0)
+
+if __name__ == '__main__':
+    sys.exit(main())

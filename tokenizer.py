@@ -1,0 +1,274 @@
+"""
+From words to numbers: two vocabularies, one a language, and the sentences of data/ as memory-mapped ids.
+
+    python tokenizer.py
+    python tokenizer.py --data_dir=data/multi30k --max_source_vocab=10000
+
+Reads what prepare.py wrote. Writes data/vocab.LANG.txt (word TAB count, a word's id is its line) and
+data/{train,valid,test}.LANG.bin. The top of this file is also what all scripts share: the command line,
+the one-line error, the file written beside and renamed. It needs no torch.
+"""
+import collections, contextlib, difflib, functools, hashlib, json, multiprocessing, os, sys, unicodedata
+
+import numpy as np
+import regex
+
+# -----------------------------------------------------------------------------
+# config
+data_dir = 'data'           # the folder that prepare.py filled
+max_source_vocab = 30000    # words of the source language at the most, the four special ones included
+max_target_vocab = 25000    # words of the target language at the most; the output layer's cost grows with them
+min_count = 2               # a word seen less often becomes <unk>, so that training sees what unknown looks like
+workers = 0                 # processes, 0: one for each core
+# -----------------------------------------------------------------------------
+# what every script shares
+
+def fail(message):
+    """End with one line on standard error and status 2: for everything that the user can mend."""
+    print(message, file=sys.stderr)
+    raise SystemExit(2)
+
+def settings(script):
+    """A script's config: its lower-case globals that are a number, a text or true or false."""
+    return {k: v for k, v in script.items() if k[0].islower() and isinstance(v, (bool, int, float, str))}
+
+def override(script):
+    """
+    Take the command line into a script's config, the globals of `script`, whose defaults give the types.
+    --key=value, --key value and a bare --flag all work; --help prints every global with its default and comment.
+    Returns the names that were given.
+    """
+    config = settings(script)
+    arguments, given = sys.argv[1:], []
+    if '--help' in arguments or '-h' in arguments:
+        source = open(script['__file__'], encoding='utf-8').read()
+        comments = dict(regex.findall(r'^(\w+) = .*?  # (.*)$', source, regex.MULTILINE))
+        lines = [f'  --{k}={v!r}'.ljust(34) + comments.get(k, '') for k, v in config.items()]
+        print(script['__doc__'].strip(), '\n\nflags, with their defaults:\n' + '\n'.join(lines))
+        raise SystemExit(0)
+    while arguments:
+        flag, equals, value = arguments.pop(0).partition('=')
+        key = flag.lstrip('-').replace('-', '_')
+        if not flag.startswith('--') or key not in config:
+            near = difflib.get_close_matches(key, config, n=1)
+            fail(f'unknown argument {flag}{equals}{value}: ' + (f'did you mean --{near[0]}? ' if near else '') + '--help lists the flags')
+        kind, words = type(config[key]), {'true': True, '1': True, 'false': False, '0': False}
+        if not equals and kind is bool:
+            value = arguments.pop(0) if arguments and arguments[0].lower() in words else 'true'
+        elif not equals:
+            if not arguments or arguments[0].startswith('--'):
+                fail(f'--{key} needs a value: --{key}=...')
+            value = arguments.pop(0)
+        try:
+            script[key] = words[value.lower()] if kind is bool else kind(value)
+        except (KeyError, ValueError):
+            wanted = {bool: 'true or false', int: 'a whole number', float: 'a number'}[kind]
+            fail(f'--{key} takes {wanted}, not {value!r}')
+        given.append(key)
+    return given
+
+@contextlib.contextmanager
+def replacing(path, mode='wb', **how):
+    """Open a file beside `path` that takes its name once it is whole: a kill leaves the old one or the new."""
+    beside = f'{path}.{os.getpid()}.tmp'
+    try:
+        with open(beside, mode, **how) as file:
+            yield file
+        os.replace(beside, path)
+    finally:
+        if os.path.exists(beside):
+            os.remove(beside)
+
+def read_lines(path):
+    """Yield a text file's lines without their ends. Split on b'\\n' alone: real corpora hold bare CR and U+2028."""
+    try:
+        with open(path, 'rb') as file:
+            for number, line in enumerate(file, 1):
+                yield line.rstrip(b'\r\n').decode('utf-8')
+    except UnicodeDecodeError:
+        fail(f'{path}, line {number} is not UTF-8: convert the file, for example with iconv -f latin1 -t utf-8')
+    except OSError as error:
+        fail(f'cannot read {path}: {error.strerror}')
+
+def fingerprint(path):
+    """The first 16 hex digits of a file's SHA-256: by these a stage knows whether its input has changed."""
+    digest = hashlib.sha256()
+    with open(path, 'rb') as file:
+        for block in iter(functools.partial(file.read, 1 << 20), b''):
+            digest.update(block)
+    return digest.hexdigest()[:16]
+
+def read_meta(data_dir):
+    """data_dir/meta.json, prepare.py's record of what it wrote: languages, counts, fingerprints."""
+    try:
+        with open(f'{data_dir}/meta.json', encoding='utf-8') as file:
+            return json.load(file)
+    except FileNotFoundError:
+        fail(f'no data in {data_dir}/: run  python prepare.py --data_dir={data_dir}')
+    except ValueError:
+        fail(f'{data_dir}/meta.json is damaged: run  python prepare.py --data_dir={data_dir}  again')
+
+# -----------------------------------------------------------------------------
+# a sentence is split into words so that it can be put together again: a mark says where there was no space
+
+JOINER = '￭'                # U+FFED, as in OpenNMT's tokenizer: "hard-hat!" -> hard ￭-￭ hat ￭!
+WORD = r'[\p{L}\p{M}\p{N}_]'
+CLITIC = rf"(?<=[\p{{L}}{JOINER}])['’](?:s|re|ve|ll|d|m|t)(?!{WORD})"       # man's, don't, geht's
+ELISION = r"(?<=\p{L})['’](?=\p{L})"                                        # l'homme, o'clock
+NUMBER = r'(?<=\p{N})[.,:](?=\p{N})'                                        # 1,000.50 and 10:30 stay whole
+SIGNS = rf'([^\p{{L}}\p{{M}}\p{{N}}_\s])(?<!\1\1)\1*'                      # one sign, or a run of the same, whole
+LEFT = regex.compile(rf'(?<=\S)(?:{CLITIC}|(?!{ELISION}|{NUMBER}){SIGNS})', regex.IGNORECASE)
+RIGHT = regex.compile(rf'(?!{CLITIC}|{NUMBER}){SIGNS}(?={WORD})', regex.IGNORECASE)
+INVISIBLE = regex.compile(rf'[\p{{Cc}}\p{{Zl}}\p{{Zp}}]|([\u00ad\u200b\u200e\u200f\ufeff{JOINER}])')
+
+def normalise(text):
+    """Unicode NFC, single spaces, no control or zero-width characters: 'a\\u00a0 b\\u00ad' -> 'a b'."""
+    if not text.isascii():
+        text = unicodedata.normalize('NFC', text)
+    if not text.isprintable() or JOINER in text:
+        text = INVISIBLE.sub(lambda match: '' if match[1] else ' ', text)
+    return ' '.join(text.split())
+
+def split(text):
+    """'The man\\'s hat.' -> ['The', 'man', '￭\\'s', 'hat', '￭.']: join() gives back a normalised text exactly."""
+    text = LEFT.sub(rf' {JOINER}\g<0>', text)
+    return RIGHT.sub(rf'\g<0>{JOINER} ', text).split()
+
+def join(words):
+    """The inverse of split()."""
+    text = ' '.join(words)
+    return text.replace(f' {JOINER}', '').replace(f'{JOINER} ', '').replace(JOINER, '')
+
+# -----------------------------------------------------------------------------
+# the vocabulary: the most frequent words, after four that are none
+
+SPECIAL = ['<pad>', '<unk>', '<bos>', '<eos>']
+PAD, UNK, BOS, EOS = range(4)
+
+class Vocabulary:
+    """A list of words; a word's id is its place. Everything not in the list is <unk>."""
+
+    def __init__(self, words):
+        self.words = list(words)
+        self.ids = {word: i for i, word in enumerate(self.words)}
+
+    def __len__(self):
+        return len(self.words)
+
+    def encode(self, text):
+        """A sentence to ids, without <bos> and <eos>."""
+        return [self.ids.get(word, UNK) for word in split(normalise(text))]
+
+    def decode(self, ids):
+        """Ids to natural text; <pad>, <bos> and <eos> leave no trace."""
+        return join(self.words[i] for i in ids if i == UNK or i >= len(SPECIAL))
+
+def read_vocabulary(data_dir, lang):
+    path = f'{data_dir}/vocab.{lang}.txt'
+    if not os.path.exists(path):
+        fail(f'no vocabulary in {data_dir}/: run  python tokenizer.py --data_dir={data_dir}')
+    return Vocabulary(line.split('\t')[0] for line in read_lines(path))
+
+def build_vocabulary(counts, size, min_count):
+    """Counter of words -> [(word, count)], the special ones first, then by count; ties in the alphabet's order."""
+    kept = sorted((w for w, n in counts.items() if n >= min_count), key=lambda w: (-counts[w], w))
+    kept = kept[:max(size - len(SPECIAL), 0)]
+    unknown = sum(counts.values()) - sum(counts[w] for w in kept)
+    return [(word, unknown if word == '<unk>' else 0) for word in SPECIAL] + [(w, counts[w]) for w in kept]
+
+# -----------------------------------------------------------------------------
+# the ids on disk: a header, where each sentence begins, then all ids in one row
+
+HEADER = np.dtype([('magic', 'S8'), ('sentences', '<i8'), ('tokens', '<i8'), ('bytes_per_id', '<i8'),
+                   ('text', 'S16'), ('vocab', 'S16')])       # the last two: fingerprints of what it was made from
+
+def write_ids(path, blocks, text, vocab, size):
+    """Write blocks of (ids, lengths) with the fingerprints of the text and of the vocabulary of `size` words."""
+    blocks = list(blocks)
+    ids, lengths = (np.concatenate(parts) for parts in zip(*blocks))
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype('<i8')
+    ids = ids.astype('<u2' if size <= 1 << 16 else '<u4')
+    header = np.array([(b'nanoseq1', len(lengths), len(ids), ids.itemsize, text, vocab)], HEADER)
+    with replacing(path) as file:
+        for part in (header, offsets, ids):
+            part.tofile(file)
+
+def read_ids(data_dir, split, lang, meta):
+    """
+    Memory-map data_dir/SPLIT.LANG.bin.
+
+    Returns ids (all of them in one row) and offsets (sentence i is ids[offsets[i]:offsets[i + 1]]).
+    Ends with status 2 where the file is missing, damaged, or made from another text or vocabulary.
+    """
+    path, again = f'{data_dir}/{split}.{lang}.bin', f'run  python tokenizer.py --data_dir={data_dir}'
+    if not os.path.exists(path) or not os.path.exists(f'{data_dir}/vocab.{lang}.txt'):
+        fail(f'{path} or its vocabulary is missing: {again}')
+    header = np.fromfile(path, HEADER, 1)
+    n, tokens, width = (int(header[k][0]) if len(header) else 0 for k in ('sentences', 'tokens', 'bytes_per_id'))
+    if not len(header) or os.path.getsize(path) != HEADER.itemsize + 8 * (n + 1) + width * tokens:
+        fail(f'{path} is damaged: {again}')
+    if header['text'][0].decode() != meta['files'][f'{split}.{lang}']['fingerprint']:
+        fail(f'{path} was made from an older {split}.{lang}: {again}')
+    if header['vocab'][0].decode() != fingerprint(f'{data_dir}/vocab.{lang}.txt'):
+        fail(f'{path} was made with another vocabulary: {again}')
+    offsets = np.memmap(path, '<i8', 'r', HEADER.itemsize, (n + 1,))
+    ids = np.memmap(path, f'<u{width}', 'r', HEADER.itemsize + 8 * (n + 1), (tokens,))
+    return ids, offsets
+
+# -----------------------------------------------------------------------------
+# over the cores: blocks of whole lines go out, counts and ids come back in order
+
+def blocks_of_lines(path, size=1 << 20):
+    with open(path, 'rb') as file:
+        while block := file.read(size):
+            yield (block + file.readline()).decode('utf-8')
+
+def count_words(block):
+    return collections.Counter(split(block))
+
+def encode_block(block, ids={}):
+    sentences = [[ids.get(word, UNK) for word in split(line)] for line in block.split('\n')[:-1]]
+    lengths = np.array([len(s) for s in sentences], np.int64)
+    return np.fromiter((i for s in sentences for i in s), np.uint32, lengths.sum()), lengths
+
+def share_words(words):
+    """Give a worker process the vocabulary once, not with every block."""
+    encode_block.__defaults__ = ({word: i for i, word in enumerate(words)},)
+
+def print_coverage(lang, counts, vocab, sizes=(5000, 10000, 20000, 30000, 50000)):
+    """What a vocabulary of each size would know of the running words."""
+    running, ordered = sum(counts.values()), sorted(counts.values(), reverse=True)
+    print(f'\n{lang}: {running:,} running words, {len(counts):,} different ones; {len(vocab):,} kept, '
+          f'{vocab[UNK][1] / running:.2%} of the running words unknown')
+    known = np.cumsum(ordered)
+    print('    words known by size: ' + ' · '.join(
+        f'{size:,}: {known[size - 1] / running:.2%}' for size in sizes if size <= len(ordered)) or 'all')
+
+def main():
+    meta = read_meta(data_dir)
+    for name, file in meta['files'].items():
+        if not os.path.exists(f'{data_dir}/{name}') or fingerprint(f'{data_dir}/{name}') != file['fingerprint']:
+            fail(f'{data_dir}/{name} is missing or not as prepare.py wrote it: run  python prepare.py  again '
+                 '(your own files go in with --dataset=files)')
+    n_workers = workers or os.cpu_count()
+    for lang, size in (meta['source_lang'], max_source_vocab), (meta['target_lang'], max_target_vocab):
+        with multiprocessing.Pool(n_workers) as pool:
+            counts = collections.Counter()
+            for part in pool.imap_unordered(count_words, blocks_of_lines(f'{data_dir}/train.{lang}')):
+                counts.update(part)
+        vocab = build_vocabulary(counts, size, min_count)
+        path = f'{data_dir}/vocab.{lang}.txt'
+        with replacing(path, 'w', encoding='utf-8', newline='\n') as file:
+            file.writelines(f'{word}\t{n}\n' for word, n in vocab)
+        print_coverage(lang, counts, vocab)
+        with multiprocessing.Pool(n_workers, share_words, ([word for word, _ in vocab],)) as pool:
+            for part in 'train', 'valid', 'test':
+                blocks = pool.imap(encode_block, blocks_of_lines(f'{data_dir}/{part}.{lang}'))
+                text = meta['files'][f'{part}.{lang}']['fingerprint']
+                write_ids(f'{data_dir}/{part}.{lang}.bin', blocks, text, fingerprint(path), len(vocab))
+    print(f'\nwrote the vocabularies and ids to {data_dir}/; next:  python train.py'
+          + (f' --data_dir={data_dir}' if data_dir != 'data' else ''))
+
+if __name__ == '__main__':
+    override(globals())
+    main()
