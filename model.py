@@ -15,7 +15,7 @@ import torch.nn as nn
 import torch.nn.functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from tokenizer import PAD
+from tokenizer import PAD, fail
 
 @dataclass
 class Config:
@@ -28,6 +28,12 @@ class Config:
     n_embd: int = 256
     n_hidden: int = 512
     dropout: float = 0.3
+
+    def __post_init__(self):
+        if self.attention not in ('none', 'general'):
+            fail(f'--attention takes none or general, not {self.attention!r}')
+        if self.bidirectional and self.n_hidden % 2:
+            fail(f'--n_hidden={self.n_hidden} cannot be halved for the two directions: take an even one')
 
 # -----------------------------------------------------------------------------
 # the LSTM, written out
@@ -241,19 +247,25 @@ class Seq2Seq(nn.Module):
 
 def choose_device(device):
     """'auto' -> cuda, mps or cpu, the first that is there."""
-    if device != 'auto':
-        return device
-    return 'cuda' if torch.cuda.is_available() else 'mps' if torch.backends.mps.is_available() else 'cpu'
+    if device == 'auto':
+        device = 'cuda' if torch.cuda.is_available() else 'mps' if torch.backends.mps.is_available() else 'cpu'
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError):
+        fail(f'--device={device} is not to be had here: leave it out, or take cpu, cuda or mps')
+    return device
 
 def choose_dtype(dtype, device):
     """'auto' -> bfloat16 where the hardware multiplies it (GPUs since Ampere, CPUs with avx512_bf16), else float32."""
-    if dtype != 'auto':
-        return getattr(torch, dtype)
-    if device.startswith('cuda'):
-        fast = torch.cuda.is_bf16_supported()
-    else:
-        fast = device == 'cpu' and getattr(torch.cpu, '_is_avx512_bf16_supported', lambda: False)()
-    return torch.bfloat16 if fast else torch.float32
+    if dtype == 'auto':
+        if device.startswith('cuda'):
+            fast = torch.cuda.get_device_capability(device)[0] >= 8
+        else:
+            fast = device == 'cpu' and getattr(torch.cpu, '_is_avx512_bf16_supported', lambda: False)()
+        dtype = 'bfloat16' if fast else 'float32'
+    if dtype not in ('float32', 'bfloat16', 'float16'):
+        fail(f'--dtype takes auto, float32, bfloat16 or float16, not {dtype!r}')
+    return getattr(torch, dtype)
 
 def autocast(device, dtype):
     """The context in which matrix products run in `dtype`, while weights, sums and the loss stay float32."""

@@ -4,9 +4,8 @@ All tests: no network, no GPU, no data, some minutes on two cores.
     python test_all.py
     python test_all.py beam          (only the tests with "beam" in their name)
 """
-import ast, contextlib, gzip, io, itertools, json, math, os, pathlib, subprocess, sys, tarfile, tempfile, time, traceback
-import xml.etree.ElementTree
-import zipfile
+import ast, contextlib, gzip, importlib.util, io, itertools, json, math, os, pathlib, re, subprocess, sys, tarfile, tempfile, time
+import traceback, xml.etree.ElementTree, zipfile
 
 import numpy as np
 import torch
@@ -378,6 +377,216 @@ def test_scoring_two_files():
     refused('sample.py --hypotheses=short.en --references=ref.en', 'short.en', '1', '2')
     refused('sample.py --hypotheses=hyp.en', '--references')
     refused('sample.py --hypotheses=hyp.en --references=missing.en', 'missing.en')
+
+# -----------------------------------------------------------------------------
+# the data
+
+def mirror():
+    """Every file of the mirror in its true layout, with sentences of our own and the quirks that the real ones have."""
+    german = ['Der Hund\rschläft.', 'Das Haus\u0085ist alt.', 'Sie\u2028liest.', ' Er\u00a0lacht.', '"Nein," sagte er.', '', 'gleich', 'Der Hund\rschläft.']
+    english = ['The dog sleeps.', 'The house is\rold.', 'She reads.', 'He laughs.\u200b', '"No," he said.', 'nothing', 'gleich', 'The dog sleeps.']
+    def tsv(columns):
+        return gzip.compress(''.join('\t'.join(row) + '\n' for row in columns).encode())
+    def sgm(lines):
+        return ('<srcset>\n<doc id="a">\n' + ''.join(f'<seg id="{i}">{line}</seg> \n' for i, line in enumerate(lines)) + '</doc>\n').encode()
+    def tgz(members):
+        data = io.BytesIO()
+        with tarfile.open(fileobj=data, mode='w:gz') as archive:
+            for name, content in members.items():
+                info = tarfile.TarInfo(name)
+                info.size = len(content)
+                archive.addfile(info, io.BytesIO(content))
+        return data.getvalue()
+    write('mirror/wmt19/europarl-v9.de-en.tsv.gz', tsv(zip(german, english)))
+    write('mirror/wmt19/news-commentary-v14.de-en.tsv.gz', tsv([('Eins.', 'One.', 'more'), ('',), ('Zwei &amp; drei.', 'Two & three.'), ('nur',)]))
+    write('mirror/wmt19/dev.tgz', tgz({'dev/newstest2018-deen-src.de.sgm': sgm(['Ja & nein.', 'Gut.  ']), 'dev/other.sgm': b'',
+                                      'dev/newstest2018-deen-ref.en.sgm': sgm(['Yes & no.', 'Good.'])}))
+    write('mirror/wmt19/test.tgz', tgz({'sgm/newstest2019-deen-src.de.sgm': sgm(['Spät.']), 'sgm/newstest2019-deen-ref.en.sgm': sgm(['Late.'])}))
+    for split in 'train', 'val', 'test_2016_flickr':
+        for lang in 'de', 'en', 'fr':
+            write(f'mirror/multi30k/{split}.{lang}.gz', gzip.compress(f'{split} {lang} one\n {split}  {lang} two\n'.encode()))
+    zipped = io.BytesIO()
+    with zipfile.ZipFile(zipped, 'w') as archive:
+        archive.writestr('_about.txt', 'who made it')
+        archive.writestr('deu.txt', ''.join(f'Sentence {i // 2}.\tSatz {i}.\tCC-BY {i}\n' for i in range(80)))
+    write('mirror/tatoeba/deu-eng.zip', zipped.getvalue())
+
+def lines(name):
+    return pathlib.Path(work.name, name).read_text(encoding='utf-8').split('\n')[:-1]
+
+def test_wmt19_and_what_is_dropped():
+    mirror()
+    out, _ = run('prepare.py --dataset=wmt19 --mirror=mirror --verify=false --data_dir=wmt')
+    pairs = set(zip(lines('wmt/train.de'), lines('wmt/train.en')))
+    assert pairs == {('Der Hund schläft.', 'The dog sleeps.'), ('Das Haus ist alt.', 'The house is old.'), ('Sie liest.', 'She reads.'),
+                     ('Er lacht.', 'He laughs.'), ('"Nein," sagte er.', '"No," he said.'), ('Eins.', 'One.'),
+                     ('Zwei &amp; drei.', 'Two & three.')}
+    assert lines('wmt/valid.de') == ['Ja & nein.', 'Gut.'] and lines('wmt/test.en') == ['Late.']
+    meta = tokenizer.read_meta(f'{work.name}/wmt')
+    dropped = meta['corpora']['europarl_v9']['dropped']
+    assert (dropped['empty'], dropped['identical'], dropped['duplicate']) == (1, 1, 1)
+    assert meta['corpora']['newscommentary_v14'] == {'read': 4, 'dropped': {**dict.fromkeys(dropped, 0), 'empty': 2}, 'kept': 2}
+    for name, file in meta['files'].items():
+        assert file == {'sentences': len(lines(f'wmt/{name}')), 'fingerprint': tokenizer.fingerprint(f'{work.name}/wmt/{name}')}
+    refused('prepare.py --dataset=wmt19 --mirror=mirror --data_dir=wmt', 'europarl-v9.de-en.tsv.gz', '--verify=false')
+    refused('prepare.py --dataset=wmt19 --mirror=mirror --corpora=europarl_v7', 'europarl_v7', 'europarl_v9')
+    write('mirror/wmt19/europarl-v9.de-en.tsv.gz', b'\x1f\x8b damaged')
+    refused('prepare.py --dataset=wmt19 --mirror=mirror --verify=false --data_dir=wmt', 'europarl-v9.de-en.tsv.gz', 'damaged')
+    assert tokenizer.read_meta(f'{work.name}/wmt') == meta                       # the old data is whole
+
+def test_small_sets_in_any_direction():
+    mirror()
+    run('prepare.py --dataset=multi30k --mirror=mirror --verify=false --source_lang=en --target_lang=fr --data_dir=m30k')
+    assert lines('m30k/train.en') == ['train en one', 'train en two'] and lines('m30k/test.fr')[0] == 'test_2016_flickr fr one'
+    run('prepare.py --dataset=tatoeba --mirror=mirror --source_lang=en --target_lang=de --data_dir=tatoeba')
+    train, valid, test = ({tuple(lines(f'tatoeba/{split}.{lang}')) for lang in ('en',)}.pop() for split in ('train', 'valid', 'test'))
+    assert len(valid) == len(test) == 4 and not set(train) & set(valid + test)    # no sentence of two translations leaks
+    refused('prepare.py --dataset=tatoeba --source_lang=fr --target_lang=de', 'en')
+    refused('prepare.py --dataset=multi30k --target_lang=xx', 'xx', 'fr')
+
+def test_own_files():
+    de, en = '\n'.join(f'Satz {i}.' for i in range(60)) + '\n', '\n'.join(f'Sentence {i}.' for i in range(60)) + '\n'
+    write('my.de.gz', gzip.compress(de.encode()))
+    write('my.en', en)
+    files = 'prepare.py --dataset=files --data_dir=own --train_source=my.de.gz --train_target='
+    run(files + 'my.en')
+    assert len(lines('own/train.de')) == 54 and len(lines('own/valid.en')) == len(lines('own/test.en')) == 3
+    write('short.en', en[:-13])
+    refused(files + 'short.en', 'short.en', '60', '59')
+    write('latin.en', 'Sentence.\n'.encode() * 3 + 'Café.\n'.encode('latin1') + b'x\n' * 56)
+    refused(files + 'latin.en', 'latin.en', 'line 4', 'UTF-8')
+    write('empty.en', '')
+    refused(files + 'empty.en', 'empty.en')
+    refused(files + 'missing.en', 'missing.en')
+
+def test_filter():
+    def reason(source, target):
+        return prepare.reason_to_drop(source, target)
+    long = ' '.join(['word'] * 129)
+    assert reason('Guten Tag.', 'Hello.') == '' and reason('', 'a') == 'empty' and reason('a', 'a') == 'identical'
+    assert reason(long, long + 'x') == 'length' and reason('a b c', ' '.join('defghijklm')) == 'ratio'
+
+GRAMMAR_TESTS = 0
+
+# -----------------------------------------------------------------------------
+# pictures
+
+def test_chart_is_xml_with_every_label():
+    series = [('training <loss> & more', [(0, 9.0), (100, 3.0), (200, math.nan)]), ('validation', [(0, 9.1), (200, 2.9)]), ('one', [(200, 2.95)]), ('none', [])]
+    svg = xml.etree.ElementTree.fromstring(plot.line_chart('Loss', 'steps', 'nats a word', series))
+    texts = [(''.join(e.itertext()), float(e.get('y'))) for e in svg.iter() if e.tag.endswith('text')]
+    labels = {text: y for text, y in texts}
+    for label in 'Loss', 'steps', 'nats a word', 'training <loss> & more', 'validation', 'one', '0', '50', '200':
+        assert label in labels, label
+    ends = sorted(labels[name] for name, points in series if points)
+    assert all(b - a >= 18 for a, b in zip(ends, ends[1:]))                       # names do not lie on one another
+    assert 'nan' not in plot.line_chart('', '', '', series) and plot.line_chart('', '', '', [])
+
+def test_ticks_are_round():
+    assert [round(t, 9) for t in plot.round_ticks(0.13, 0.97)] == [0.2, 0.4, 0.6, 0.8]
+    assert plot.round_ticks(0, 2000) == [0, 500, 1000, 1500, 2000]
+
+# -----------------------------------------------------------------------------
+# the whole line, as a reader types it
+
+def test_text_in_translation_out():
+    """The toy corpus, a small model, some steps; the losses fall; an interrupted run goes on as if it had not been."""
+    run('prepare.py --dataset=toy --toy_pairs=3000')
+    run('tokenizer.py')
+    tiny = ' --n_embd=16 --n_hidden=32 --dtype=float32 --device=cpu --eval_interval=20 --log_interval=10 --max_steps=60 --dropout=0.1'
+    out, _ = run('train.py' + tiny)
+    assert out.count('    source ') == 12 and 'tokens/s' in out
+    log = plot.read_log(f'{work.name}/checkpoints')
+    assert log[0]['config']['n_embd'] == 16 and log[0]['parameters'] > 0
+    losses = [entry['valid_loss'] for entry in log if 'valid_loss' in entry]
+    assert len(losses) == 4 and losses[-1] < losses[0] - 0.5
+    xml.etree.ElementTree.parse(f'{work.name}/training_plots/loss.svg')
+
+    # stopped after the evaluation at step 40, as by a kill, and resumed
+    whole = sample.read_checkpoint(f'{work.name}/checkpoints/last.pt')
+    process = subprocess.Popen([sys.executable, str(here / 'train.py'), *('--out_dir=again' + tiny).split()], cwd=work.name, stdout=subprocess.PIPE)
+    for line in process.stdout:
+        if line.startswith(b'step 50 '):
+            process.kill()
+    process.wait()
+    assert sample.read_checkpoint(f'{work.name}/again/last.pt')['step'] == 40
+    run('train.py --out_dir=again --resume')
+    again = sample.read_checkpoint(f'{work.name}/again/last.pt')
+    assert again['step'] == 60 and all(torch.equal(whole['model'][k], again['model'][k]) for k in whole['model'])
+    def logged(folder):
+        return [(e['step'], e.get('loss'), e.get('valid_loss')) for e in plot.read_log(f'{work.name}/{folder}')[1:]]
+    assert logged('again') == logged('checkpoints')
+
+    # translations
+    text = 'Der alte Mann schläft.\nZwei Hunde laufen.'
+    both, _ = run(['sample.py', f'--text={text}'])
+    assert both.count('\n') == 2
+    assert run('sample.py', input=text + '\n')[0] == both
+    write('in.de', text + '\n\n')
+    run('sample.py --input=in.de --output=out.en --batch_size=1')
+    assert open(f'{work.name}/out.en', encoding='utf-8').read() == both + '\n'   # an empty line stays one
+    assert run(['sample.py', '--text='])[0] == '\n'
+    assert run('sample.py --n_best=3 --text=Hunde')[0].count('\t') == 3
+    assert run(['sample.py', '--beam_size=1', '--text=' + 'lang ' * 2000])[0]
+    scores = dict(line.split(' ', 1) for line in run('sample.py --evaluate=test --beam_size=1')[0].splitlines())
+    assert 0 <= float(scores['BLEU']) <= 100 and 0 < float(scores['chrF2']) <= 100
+
+    # mistakes
+    refused('sample.py --checkpoint=nowhere.pt --text=a', 'nowhere.pt', 'python train.py')
+    write('corrupt.pt', open(f'{work.name}/checkpoints/best.pt', 'rb').read()[:5000])
+    refused('sample.py --checkpoint=corrupt.pt --text=a', 'corrupt.pt')
+    torch.save({'model': 1}, f'{work.name}/foreign.pt')
+    refused('sample.py --checkpoint=foreign.pt --text=a', 'foreign.pt')
+    refused('sample.py --input=nowhere.de', 'nowhere.de')
+    refused('sample.py --beam_size=0 --text=a', 'beam_size')
+    refused('train.py --attention=some', 'attention', 'general')
+    refused('train.py --device=abacus', 'abacus')
+    refused('train.py --dtype=float1', 'float1')
+    refused('train.py --resume --n_hidden=64', '--n_hidden')
+    refused('train.py --resume --out_dir=nowhere', 'nowhere')
+    run('tokenizer.py --max_source_vocab=100')
+    refused('train.py --resume', 'vocabulary')
+    refused('sample.py --evaluate=test', 'vocabulary', 'python train.py')
+    run('prepare.py --dataset=toy --toy_pairs=2000')
+    refused('train.py', 'python tokenizer.py')
+
+def test_missing_stages_name_their_command():
+    refused('tokenizer.py --data_dir=none', 'python prepare.py')
+    refused('train.py --data_dir=none', 'python prepare.py')
+    refused('sample.py --checkpoint=none/best.pt --text=a', 'python train.py')
+    refused('plot.py --out_dir=none', 'python train.py')
+
+# -----------------------------------------------------------------------------
+# the project itself
+
+SCRIPTS = 'prepare', 'tokenizer', 'train', 'sample', 'plot'
+
+def test_help_names_every_flag_with_its_default():
+    for script in SCRIPTS:
+        out, _ = run(f'{script}.py --help')
+        flags = tokenizer.settings(vars(sys.modules[script]))
+        for key, value in flags.items():
+            line = next(line for line in out.splitlines() if line.startswith(f'  --{key}='))
+            assert repr(value) in line and len(line.split(repr(value), 1)[1].strip()) > 3, line
+
+def test_commands_in_the_readme_exist():
+    text = (here / 'README.md').read_text(encoding='utf-8')
+    flags = {script: {**tokenizer.settings(vars(sys.modules[script])), 'help': 1} for script in SCRIPTS}
+    commands = [(m.group(1), m.group(2)) for m in re.finditer(r'python (\w+)\.py([^`\n&|]*)', text)]
+    assert len(commands) > 8
+    for script, arguments in commands:
+        for flag in re.findall(r'--(\w+)', arguments):
+            assert flag in flags[script], f'{script}.py has no --{flag}'
+
+def test_imports_stay_within_the_four():
+    own = {path.stem for path in here.glob('*.py')}
+    for path in here.glob('**/*.py'):
+        for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else [node.module] if isinstance(node, ast.ImportFrom) else []
+            for name in names:
+                name = name.split('.')[0]
+                if name not in own | {'torch', 'numpy', 'requests', 'regex'}:
+                    assert 'site-packages' not in (importlib.util.find_spec(name).origin or ''), (path, name)
 
 # -----------------------------------------------------------------------------
 

@@ -43,7 +43,7 @@ def override(script):
     if '--help' in arguments or '-h' in arguments:
         source = open(script['__file__'], encoding='utf-8').read()
         comments = dict(regex.findall(r'^(\w+) = .*?  # (.*)$', source, regex.MULTILINE))
-        lines = [f'  --{k}={v!r}'.ljust(34) + comments.get(k, '') for k, v in config.items()]
+        lines = [f'  --{k}={v!r}'.ljust(44) + comments.get(k, '') for k, v in config.items()]
         print(script['__doc__'].strip(), '\n\nflags, with their defaults:\n' + '\n'.join(lines))
         raise SystemExit(0)
     while arguments:
@@ -79,14 +79,19 @@ def replacing(path, mode='wb', **how):
         if os.path.exists(beside):
             os.remove(beside)
 
+def decode_lines(file, path):
+    """The lines of a binary file, without their ends. Split on b'\\n' alone: real corpora hold bare CR and U+2028."""
+    try:
+        for number, line in enumerate(file, 1):
+            yield line.rstrip(b'\r\n').decode('utf-8')
+    except UnicodeDecodeError:
+        fail(f'{path}, line {number} is not UTF-8: convert it, for example with  iconv -f latin1 -t utf-8')
+
 def read_lines(path):
-    """Yield a text file's lines without their ends. Split on b'\\n' alone: real corpora hold bare CR and U+2028."""
+    """The lines of a text file; status 2 where it cannot be read or is not UTF-8."""
     try:
         with open(path, 'rb') as file:
-            for number, line in enumerate(file, 1):
-                yield line.rstrip(b'\r\n').decode('utf-8')
-    except UnicodeDecodeError:
-        fail(f'{path}, line {number} is not UTF-8: convert the file, for example with iconv -f latin1 -t utf-8')
+            yield from decode_lines(file, path)
     except OSError as error:
         fail(f'cannot read {path}: {error.strerror}')
 
