@@ -16,11 +16,14 @@ plot_dir = 'training_plots' # where the pictures go
 
 WIDTH, HEIGHT = 720, 400
 LEFT, RIGHT, TOP, BOTTOM = 56, 150, 44, 44          # margins in pixels; on the right stand the lines' names
-COLOURS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9']    # Okabe & Ito: colour-blind people see them
+# colours that colour-blind people tell apart (Okabe & Ito 2008)
+COLOURS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9']
 STYLE = '''
   text { font: 13px system-ui, sans-serif; fill: #333 } .title { font-weight: 600; font-size: 15px }
   .paper { fill: #fff } .grid { stroke: #ddd } .line { fill: none; stroke-width: 2; stroke-linejoin: round }
-  @media (prefers-color-scheme: dark) { text { fill: #ddd } .paper { fill: #16181c } .grid { stroke: #3a3d42 } }
+  @media (prefers-color-scheme: dark) {
+    text { fill: #ddd } .paper { fill: #16181c } .grid { stroke: #3a3d42 }
+  }
 '''
 
 def round_ticks(low, high, about=6):
@@ -36,8 +39,8 @@ def short(number):
 
 def line_chart(title, x_label, y_label, series):
     """
-    series: [(name, [(x, y), ...])] -> an SVG document. Points that are not finite are left out; each line is named at
-    its end, the names pushed apart where the lines end close together.
+    series: [(name, [(x, y), ...])] -> an SVG document. Points that are not finite are left out; each line is
+    named at its end, the names pushed apart where lines end close together.
     """
     series = [(name, [(x, y) for x, y in points if math.isfinite(y)]) for name, points in series]
     series = [(name, points) for name, points in series if points]
@@ -57,31 +60,29 @@ def line_chart(title, x_label, y_label, series):
                      f'<text x="{LEFT - 8}" y="{Y(y) + 4}" text-anchor="end">{short(y)}</text>')
     for x in round_ticks(x_low, x_high):
         parts.append(f'<text x="{X(x)}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{short(x)}</text>')
-    parts.append(f'<text x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 8}" text-anchor="middle">{html.escape(x_label)}</text>'
-                 f'<text x="{LEFT}" y="{TOP - 6}" font-size="11">{html.escape(y_label)}</text>')
+    middle = X((x_low + x_high) / 2)
+    parts.append(f'<text x="{middle}" y="{HEIGHT - 8}" text-anchor="middle">{html.escape(x_label)}</text>'
+                 f'<text x="{LEFT}" y="{TOP - 2}">{html.escape(y_label)}</text>')
     colours = {name: COLOURS[i % len(COLOURS)] for i, (name, _) in enumerate(series)}
     for name, points in series:
         path = ' '.join(f'{X(x)},{Y(y)}' for x, y in points)
         parts.append(f'<polyline class="line" stroke="{colours[name]}" points="{path}"/>')
-        if len(points) == 1:
-            parts.append(f'<circle cx="{X(points[0][0])}" cy="{Y(points[0][1])}" r="3" fill="{colours[name]}"/>')
+        (x, y), colour = points[-1], colours[name]
+        parts.append(f'<circle cx="{X(x)}" cy="{Y(y)}" r="3" fill="{colour}"/>')
     lowest = 0
     for name, points in sorted(series, key=lambda s: Y(s[1][-1][1])):
-        lowest = max(Y(points[-1][1]) + 4, lowest + 18)
-        parts.append(f'<text x="{X(points[-1][0]) + 8}" y="{lowest}" style="fill:{colours[name]}">{html.escape(name)}</text>')
+        (x, y), style = points[-1], f'fill:{colours[name]}'
+        lowest = max(Y(y) + 4, lowest + 18)
+        parts.append(f'<text x="{X(x) + 8}" y="{lowest}" style="{style}">{html.escape(name)}</text>')
     return '\n'.join(parts + ['</svg>\n'])
 
 def read_log(out_dir):
     """log.jsonl -> a list of dicts; a last line that a kill cut short is left out."""
-    path, entries = f'{out_dir}/log.jsonl', []
+    path = f'{out_dir}/log.jsonl'
     if not os.path.exists(path):
         fail(f'no {path} to draw: run  python train.py --out_dir={out_dir}')
     with open(path, encoding='utf-8') as file:
-        for line in file:
-            with_end = line.endswith('\n')
-            if with_end:
-                entries.append(json.loads(line))
-    return entries
+        return [json.loads(line) for line in file if line.endswith('\n')]
 
 def draw_losses(out_dir, plot_dir):
     """Training and validation loss of one run -> plot_dir/loss.svg."""

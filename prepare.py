@@ -332,7 +332,7 @@ idea: die Idee n idea la idée | der Plan "e plan le plan | die Regel n rule la 
   der Fehler - mistake la erreur | der Witz e joke la blague | das Lied er song la chanson
 '''
 # verbs by who does it and to what: infinitive/participle or past/present of one/of many, where no rule gives
-# them; * takes sein and être, + separates, _ begins what does not inflect: a preposition and :D or :A its case
+# them; * takes sein and être, + separates, _ begins what does not inflect: a preposition, and :D or :A its case
 VERBS = '''
 human,animal nothing: schlafen/geschlafen/schläft sleep/slept dormir/dormi/dort/dorment | tanzen dance danser
   spielen play jouer | *springen/gesprungen/springt jump sauter | *fallen/gefallen/fällt fall/fell *tomber
@@ -543,7 +543,7 @@ def make_frames(table):                     # (subject, kind of object) -> [(obj
 def headed(table):                          # a dict of the lines 'head: body'
     return dict(regex.findall('(.+): (.+)', table))
 
-def one_many(row):                          # ['kann/können', 'can/can', ...] -> {'de': ['kann', 'können'], ...}
+def one_many(row):                          # ['kann/können', ...] -> {'de': ['kann', 'können'], ...}
     return {lang: forms.split('/') for lang, forms in zip(LANGS, row)}
 
 LANGS = 'de', 'en', 'fr'

@@ -2,12 +2,12 @@
 Translate with a trained model, and score translations.
 
     python sample.py --text="Ein Hund läuft im Schnee."
-    python sample.py                                        (asks for sentences; or give them on standard input)
+    python sample.py                                (asks for sentences; or give them on standard input)
     python sample.py --input=in.de --output=out.en --beam_size=1
-    python sample.py --evaluate=test                        (decode data/test and score it)
-    python sample.py --hypotheses=out.en --references=ref.en    (score two files, no model needed)
+    python sample.py --evaluate=test                (translate data/test and score it)
+    python sample.py --hypotheses=out.en --references=ref.en        (score two files, no model needed)
 """
-import builtins, collections, contextlib, itertools, math, pickle, sys
+import builtins, collections, contextlib, itertools, math, os, pickle, sys
 
 import regex
 import torch
@@ -18,26 +18,26 @@ from tokenizer import read_lines, read_meta, read_vocabulary, replacing, split
 
 # -----------------------------------------------------------------------------
 # config
-checkpoint = 'checkpoints/best.pt'    # the trained model, its vocabularies inside
+checkpoint = 'checkpoints/best.pt'  # the trained model, its vocabularies inside
 text = ''                   # what to translate, a sentence a line
 input = ''                  # or a file, a sentence a line
-output = ''                 # where the translations go; empty: standard output
+output = ''                 # the file for the translations; empty: standard output
 evaluate = ''               # valid or test: translate that part of data_dir and score it
-data_dir = 'data'           # for evaluate
+data_dir = 'data'           # where evaluate finds it
 hypotheses = ''             # a file of translations to score ...
-references = ''             # ... against this one
+references = ''             # ... and the file of what they should have been
 beam_size = 5               # hypotheses kept at each step; 1: greedy
 length_penalty = 1.0        # alpha of Wu et al. 2016, eq. 14; 0: none, larger favours longer translations
-n_best = 1                  # translations shown of each sentence, with their scores if more than one
+n_best = 1                  # translations shown of each sentence; more than one: with their scores
 replace_unknown = True      # put the source word that attention looks at in place of <unk>
-batch_size = 64             # sentences decoded side by side
+batch_size = 64             # sentences translated side by side
 device = 'auto'             # auto, cpu, cuda, cuda:1, mps
 dtype = 'auto'              # auto, float32, bfloat16, float16
 # -----------------------------------------------------------------------------
 # a model comes out of its checkpoint
 
 def read_checkpoint(path, device='cpu'):
-    """The dict that train.py saved. Ends with status 2 where the file is missing, damaged or somebody else's."""
+    """The dict that train.py saved; status 2 where the file is missing, damaged or somebody else's."""
     try:
         saved = torch.load(path, map_location=device, weights_only=True)
     except FileNotFoundError:
@@ -67,7 +67,7 @@ def pad(sentences):
     return ids, lengths
 
 def normalised(score, length, alpha):
-    """Log-probability over the length penalty of Wu et al. 2016, eq. 14, so that long translations are not at a loss."""
+    """Log-probability over the length penalty of Wu et al. 2016, eq. 14: else long translations never win."""
     return score / ((5 + length) / 6) ** alpha
 
 @torch.inference_mode()
@@ -75,9 +75,10 @@ def beam_search(model, source, lengths, limit, beam_size=5, length_penalty=1.0, 
     """
     The most probable translations of a batch, searched with `beam_size` hypotheses a sentence (1: greedy).
 
-    source (B, S) padded; on the CPU lengths (B,) and limit (B,), the most words a translation may have. Returns tokens (B, K, T), the best first, each ended by <eos> and
-    padding, and their normalised scores (B, K), -inf where fewer were found. A hypothesis that ends leaves its place in
-    the beam for good; a sentence is done, and leaves the batch, when no hypothesis still alive can beat its n_best-th.
+    source (B, S) is padded; on the CPU lengths (B,) and limit (B,), the most words of a translation, its
+    <eos> counted. Returns tokens (B, K, T), the best first, each with <eos> and padding behind it, and
+    normalised scores (B, K), -inf where fewer than K ended. A hypothesis that ends leaves its place in the
+    beam for good. A sentence is done, and leaves the batch, when none alive can still beat its n_best-th.
     """
     B, K = len(source), beam_size
     longest, limit = int(limit.max()), limit.to(source.device)
@@ -85,87 +86,87 @@ def beam_search(model, source, lengths, limit, beam_size=5, length_penalty=1.0, 
     all_scores = torch.full((B, K), float('-inf'), device=source.device)
     memory = model.encode(source, lengths)
     state = model.start(memory, K)
-    row = torch.arange(B, device=source.device)                       # which sentence of the batch each row still is
-    live = torch.zeros_like(all_scores)                               # (B, K) log-probabilities of the hypotheses alive
-    live[:, 1:] = float('-inf')                                       # at first they are all the same one
-    tokens = source.new_full((B, K, 1), BOS)                          # (B, K, t)
-    ended, ended_tokens = all_scores.clone(), all_tokens.clone()      # (B, K), (B, K, T) those that have reached <eos>
+    sentence = torch.arange(B, device=source.device)            # (B,) which one a row of the batch is
+    tokens = source.new_full((B, K, 1), BOS)                    # (B, K, t) the hypotheses that are alive ...
+    live = torch.zeros_like(all_scores)                         # (B, K) ... and their log-probabilities;
+    live[:, 1:] = float('-inf')                                 # at first they are all the same one
+    ended_tokens, ended = all_tokens.clone(), all_scores.clone()    # (B, K, T), (B, K) those with an <eos>
     for t in range(1, longest + 1):
-        log_probs, state, _ = model.decode_step(tokens[:, :, -1].flatten(), state, memory)           # (B * K, V)
-        log_probs[:, [PAD, BOS]] = float('-inf')                      # these are no words
+        log_probs, state, _ = model.decode_step(tokens[:, :, -1].flatten(), state, memory)      # (B * K, V)
+        log_probs[:, [PAD, BOS]] = float('-inf')                # these are no words
         V = log_probs.shape[-1]
-        live, best = (live[:, :, None] + log_probs.view(-1, K, V)).flatten(1).topk(K)                # (B, K) each
-        parent, word = best // V, best % V                                                           # (B, K) each
-        tokens = torch.cat([tokens.gather(1, parent[:, :, None].expand_as(tokens)), word[:, :, None]], dim=-1)
-        # as many places are open as have not ended
-        n_ended = (ended > float('-inf')).sum(1, keepdim=True)                                       # (B, 1)
+        live, best = (live[:, :, None] + log_probs.view(-1, K, V)).flatten(1).topk(K)           # (B, K) each
+        parent, word = best // V, best % V                                                      # (B, K) each
+        tokens = tokens.gather(1, parent[:, :, None].expand_as(tokens))
+        tokens = torch.cat([tokens, word[:, :, None]], dim=-1)                          # (B, K, t + 1)
+        # only those places are open that no ended hypothesis has left
+        n_ended = (ended > float('-inf')).sum(1, keepdim=True)                                  # (B, 1)
         live = live.masked_fill(torch.arange(K, device=live.device) >= K - n_ended, float('-inf'))
-        # those that end now join the ones that have, sorted by their normalised score
-        ends = (word == EOS) | (limit[:, None] == t)
-        scores = torch.cat([ended, normalised(live, t, length_penalty).masked_fill(~ends, float('-inf'))], dim=1)
-        ended, order = scores.topk(K)                                                                # (B, K)
-        new_tokens = ended_tokens.clone()
-        new_tokens[:, :, :t] = tokens[:, :, 1:]
-        pool = torch.cat([ended_tokens, new_tokens], dim=1)                                          # (B, 2K, T)
-        ended_tokens = pool.gather(1, order[:, :, None].expand(-1, -1, longest))
+        # those that end now join the ones that did before, the best first
+        ends = (word == EOS) | (limit[:, None] == t)                                            # (B, K)
+        new = normalised(live, t, length_penalty).masked_fill(~ends, float('-inf'))             # (B, K)
+        ended, order = torch.cat([ended, new], dim=1).topk(K)                                   # (B, K) each
+        new_tokens = torch.nn.functional.pad(tokens[:, :, 1:], (0, longest - t), value=PAD)     # (B, K, T)
+        ended_tokens = torch.cat([ended_tokens, new_tokens], dim=1)                             # (B, 2K, T)
+        ended_tokens = ended_tokens.gather(1, order[:, :, None].expand(-1, -1, longest))        # (B, K, T)
         live = live.masked_fill(ends, float('-inf'))
-        # a live one's probability can only fall: even at its greatest length it stays below this
-        hope = normalised(live.amax(1), limit, length_penalty)                                       # (B,)
-        done = hope <= ended[:, min(n_best, K) - 1]
+        # log-probabilities only fall: whatever a live hypothesis becomes, it stays below this
+        hope = normalised(live.amax(1), limit, length_penalty)                                  # (B,)
+        done = hope <= ended[:, n_best - 1]                                                     # (B,)
         if done.any():
-            all_scores[row[done]], all_tokens[row[done]] = ended[done], ended_tokens[done]
+            all_scores[sentence[done]], all_tokens[sentence[done]] = ended[done], ended_tokens[done]
             if done.all():
                 break
-            keep = ~done
-            row, limit, live, tokens, parent = row[keep], limit[keep], live[keep], tokens[keep], parent[keep]
-            ended, ended_tokens = ended[keep], ended_tokens[keep]
-            memory = type(memory)(*(m[keep] for m in memory))
-            state = {k: s[keep.repeat_interleave(K)] for k, s in state.items()}
-        rows = torch.arange(len(row), device=row.device)[:, None] * K + parent                       # (B, K)
-        state = {k: s[rows.flatten()] for k, s in state.items()}
+            on = ~done
+            sentence, limit, live, tokens, parent = sentence[on], limit[on], live[on], tokens[on], parent[on]
+            ended, ended_tokens, memory = ended[on], ended_tokens[on], type(memory)(*(m[on] for m in memory))
+            state = {name: s[on.repeat_interleave(K)] for name, s in state.items()}
+        rows = torch.arange(len(sentence), device=live.device)[:, None] * K + parent            # (B, K)
+        state = {name: s[rows.flatten()] for name, s in state.items()}
     return all_tokens, all_scores
 
-@torch.inference_mode()
 def unknowns_replaced(model, source, lengths, tokens, source_words, target_vocab):
     """
-    Target words of a batch as lists, <unk> replaced by the source word that had the greatest attention when it was
-    written (Luong et al. 2015b); signs cannot be chosen. source (B, S), tokens (B, T), source_words: B lists.
+    The target words of a batch as lists, <unk> replaced by the source word that had the greatest attention
+    when it was written (Luong et al. 2015b), signs left out. source (B, S), tokens (B, T), B lists of words.
     """
     bos = tokens.new_full((len(tokens), 1), BOS)
-    _, weights = model.teach(source, lengths, torch.cat([bos, tokens[:, :-1]], dim=1))               # (B, T, S)
-    is_word = torch.tensor([[regex.search(r'\w', w) is not None for w in words] + [False] * (source.shape[1] - len(words))
-                            for words in source_words], device=source.device)                        # (B, S)
-    looked_at = weights.float().masked_fill(~is_word[:, None], -1).argmax(-1).tolist()               # B lists of T
+    _, weights = model.teach(source, lengths, torch.cat([bos, tokens[:, :-1]], dim=1))          # (B, T, S)
+    is_word = [[regex.search(r'\w', word) is not None for word in words] + [False] for words in source_words]
+    is_word = pad(is_word)[0].bool().to(weights.device)                                         # (B, S)
+    weights = weights.float().masked_fill(~is_word[:, None], -1)
+    looked_at = weights.argmax(-1).tolist()                                                     # B lists of T
     return [[words[s] if i == UNK and s < len(words) else target_vocab.words[i] for i, s in zip(ids, at)]
             for ids, at, words in zip(tokens.tolist(), looked_at, source_words)]
 
+@torch.inference_mode()
 def translate(texts, model, source_vocab, target_vocab, beam_size=5, length_penalty=1.0, n_best=1,
               replace_unknown=True, batch_size=64, dtype=torch.float32):
     """
-    Translate a list of sentences; the order stays, an empty sentence gives an empty translation.
-
-    Returns a list for each: its n_best translations as (text, score), the best first, score the normalised
-    log-probability in nats.
+    Translate a list of sentences. Returns a list for each, in their order: its n_best translations, the best
+    first, as (text, normalised log-probability in nats). An empty sentence has an empty translation.
     """
     device = next(model.parameters()).device
     words = [split(normalise(text)) for text in texts]
     results = [[('', 0.0)] for _ in texts]
-    order = sorted((i for i in range(len(texts)) if words[i]), key=lambda i: len(words[i]))   # little padding a batch
+    order = sorted((i for i in range(len(texts)) if words[i]), key=lambda i: len(words[i]))
     for batch in (order[i:i + batch_size] for i in range(0, len(order), batch_size)):
-        source, lengths = pad([[source_vocab.ids.get(w, UNK) for w in words[i]] + [EOS] for i in batch])
-        source = source.to(device)
+        source_words = [words[i] for i in batch]
+        source, lengths = pad([[source_vocab.ids.get(w, UNK) for w in ws] + [EOS] for ws in source_words])
+        source = source.to(device)                                                              # (B, S)
         with autocast(device.type, dtype):
-            tokens, scores = beam_search(model, source, lengths, 2 * lengths + 10, beam_size, length_penalty, n_best)
-            for rank in range(min(n_best, beam_size)):
-                if replace_unknown and model.config.attention != 'none':
-                    found = unknowns_replaced(model, source, lengths, tokens[:, rank],
-                                              [words[i] for i in batch], target_vocab)
+            tokens, scores = beam_search(model, source, lengths, 2 * lengths + 10, beam_size, length_penalty,
+                                         n_best)                                # (B, K, T), (B, K)
+            for rank in range(n_best):
+                ids = tokens[:, rank]                                                           # (B, T)
+                if replace_unknown and model.config.attention != 'none' and (ids == UNK).any():
+                    found = unknowns_replaced(model, source, lengths, ids, source_words, target_vocab)
                 else:
-                    found = [[target_vocab.words[t] for t in ids] for ids in tokens[:, rank].tolist()]
-                for i, target_words, score in zip(batch, found, scores[:, rank].tolist()):
+                    found = [[target_vocab.words[i] for i in row] for row in ids.tolist()]
+                for i, target, score in zip(batch, found, scores[:, rank].tolist()):
                     if score > float('-inf'):
-                        target = join(w for w in target_words if w not in SPECIAL or w == '<unk>')
-                        results[i][rank:] = [(target, score)]
+                        target = [w for w in target if w not in SPECIAL or w == SPECIAL[UNK]]
+                        results[i][rank:] = [(join(target), score)]
     return results
 
 # -----------------------------------------------------------------------------
@@ -176,7 +177,7 @@ def tokenize_13a(text):
     for entity, sign in ('&quot;', '"'), ('&amp;', '&'), ('&lt;', '<'), ('&gt;', '>'):
         text = text.replace(entity, sign)
     text = regex.sub(r'([{-~\[-` -&(-+:-@/])', r' \1 ', f' {text} ')       # signs stand alone ...
-    text = regex.sub(r'([^0-9])([.,])', r'\1 \2 ', text)                   # ... stops and commas unless in a number
+    text = regex.sub(r'([^0-9])([.,])', r'\1 \2 ', text)           # ... stops and commas too, but in numbers
     text = regex.sub(r'([.,])([^0-9])', r' \1 \2', text)
     return regex.sub(r'([0-9])(-)', r'\1 \2 ', text).split()               # and a dash after a digit
 
@@ -185,9 +186,9 @@ def ngrams(items, n):
 
 def bleu(hypotheses, references, lowercase=False):
     """
-    Corpus BLEU in percent (Papineni et al. 2002, eq. 2-3): the geometric mean of the precisions of 1- to 4-grams, each
-    n-gram counted no more often than the reference has it, times a penalty for being short. One reference, 13a, and
-    exponential smoothing: an n without any match counts as half, then a quarter ... of a match.
+    Corpus BLEU in percent (Papineni et al. 2002, section 2.3): the geometric mean of the precisions of 1- to
+    4-grams, each n-gram counted no more often than the reference has it, times a penalty for being short. One
+    reference, 13a, and exponential smoothing: an n without a match has half of one, the next a quarter ...
     """
     matches, totals, length, wanted = [0] * 4, [0] * 4, 0, 0
     for hypothesis, reference in zip(hypotheses, references):
@@ -210,8 +211,8 @@ def bleu(hypotheses, references, lowercase=False):
 
 def chrf(hypotheses, references):
     """
-    chrF2 in percent (Popovic 2015): F-score of n-grams of 1 to 6 characters, white space left out, recall counting
-    beta = 2 times as much as precision; precision and recall are means over n.
+    chrF2 in percent (Popović 2015, eq. 1): the F-score of n-grams of 1 to 6 characters, without white space,
+    recall counting beta = 2 times as much as precision; both are means over n.
     """
     counts = [[0, 0, 0] for _ in range(6)]                                 # found, true, matched
     for hypothesis, reference in zip(hypotheses, references):
@@ -241,44 +242,54 @@ def print_scores(hypotheses, references):
 def main(given):
     if hypotheses or references:
         if not (hypotheses and references):
-            fail('--hypotheses and --references go together: the translations, and what they should have been')
+            fail('--hypotheses and --references go together: translations, and what they should have been')
         ours, theirs = list(read_lines(hypotheses)), list(read_lines(references))
         if len(ours) != len(theirs) or not ours:
-            fail(f'{hypotheses} has {len(ours)} lines and {references} {len(theirs)}: the same number, not 0, is needed')
+            fail(f'{hypotheses} has {len(ours)} lines, {references} has {len(theirs)}: line must match line')
         return print_scores(ours, theirs)
     if evaluate not in ('', 'valid', 'test'):
         fail(f'--evaluate takes valid or test, not {evaluate!r}')
     if beam_size < 1 or not 1 <= n_best <= beam_size or batch_size < 1:
         fail('--beam_size and --batch_size are at least 1, and --n_best is from 1 to beam_size')
+    if input and os.path.exists(input) and not os.path.getsize(input):
+        fail(f'{input} is empty: there is nothing to translate')
     where = choose_device(device)
+    kind = choose_dtype(dtype, where)
     model, source_vocab, target_vocab = load(checkpoint, where)
 
     def translated(texts):
-        return translate(texts, model, source_vocab, target_vocab, beam_size, length_penalty, n_best, replace_unknown,
-                         batch_size, choose_dtype(dtype, where))
+        return translate(texts, model, source_vocab, target_vocab, beam_size, length_penalty, n_best,
+                         replace_unknown, batch_size, kind)
 
     def show(texts, file):
         for found in translated(texts):
             for target, score in found:
                 print(target if n_best == 1 else f'{score:.4f}\t{target}', file=file)
 
+    if output:
+        result = replacing(output, 'w', encoding='utf-8', newline='\n')
+    else:
+        result = contextlib.nullcontext(sys.stdout)
     if evaluate:
         meta = read_meta(data_dir)
-        source, target = (list(read_lines(f'{data_dir}/{evaluate}.{meta[k]}')) for k in ('source_lang', 'target_lang'))
-        if read_vocabulary(data_dir, meta['target_lang']).words != target_vocab.words:
-            fail(f'{checkpoint} was trained with another vocabulary than {data_dir}/ has: give the --data_dir it was '
-                 f'trained on, or train again with  python train.py --data_dir={data_dir}')
-        best = [found[0][0] for found in translated(source)]
+        languages = meta['source_lang'], meta['target_lang']
+        words = [read_vocabulary(data_dir, lang).words for lang in languages]
+        if words != [source_vocab.words, target_vocab.words]:
+            fail(f'{checkpoint} was trained with another vocabulary than that of {data_dir}/: name the '
+                 f'--data_dir it was trained on, or train again with  python train.py --data_dir={data_dir}')
+        sources, targets = (list(read_lines(f'{data_dir}/{evaluate}.{lang}')) for lang in languages)
+        best = [found[0][0] for found in translated(sources)]
         if output:
-            with replacing(output, 'w', encoding='utf-8', newline='\n') as file:
+            with result as file:
                 file.writelines(line + '\n' for line in best)
-        print_scores(best, target)
+        print_scores(best, targets)
     elif 'text' in given:
-        show(text.split('\n'), sys.stdout)
+        with result as file:
+            show(text.split('\n'), file)
     elif input or not sys.stdin.isatty():
         lines = read_lines(input) if input else (line.rstrip('\n') for line in sys.stdin)
-        with replacing(output, 'w', encoding='utf-8', newline='\n') if output else contextlib.nullcontext(sys.stdout) as file:
-            while chunk := list(itertools.islice(lines, 100 * batch_size)):      # memory does not grow with the file
+        with result as file:
+            while chunk := list(itertools.islice(lines, 100 * batch_size)):     # a part of the file at a time
                 show(chunk, file)
     else:
         print('A sentence, then Enter; an empty line or Ctrl-D ends.')

@@ -17,8 +17,8 @@ import regex
 # config
 data_dir = 'data'           # the folder that prepare.py filled
 max_source_vocab = 30000    # words of the source language at the most, the four special ones included
-max_target_vocab = 25000    # words of the target language at the most; the output layer's cost grows with them
-min_count = 2               # a word seen less often becomes <unk>, so that training sees what unknown looks like
+max_target_vocab = 25000    # words of the target language at the most: the output layer's cost
+min_count = 2               # a word seen less often becomes <unk>, so that training sees unknown words
 workers = 0                 # processes, 0: one for each core
 # -----------------------------------------------------------------------------
 # what every script shares
@@ -35,7 +35,7 @@ def settings(script):
 def override(script):
     """
     Take the command line into a script's config, the globals of `script`, whose defaults give the types.
-    --key=value, --key value and a bare --flag all work; --help prints every global with its default and comment.
+    --key=value, --key value and a bare --flag all work; --help prints each global, its default, its comment.
     Returns the names that were given.
     """
     config = settings(script)
@@ -51,7 +51,8 @@ def override(script):
         key = flag.lstrip('-').replace('-', '_')
         if not flag.startswith('--') or key not in config:
             near = difflib.get_close_matches(key, config, n=1)
-            fail(f'unknown argument {flag}{equals}{value}: ' + (f'did you mean --{near[0]}? ' if near else '') + '--help lists the flags')
+            hint = f'did you mean --{near[0]}? ' if near else ''
+            fail(f'unknown argument {flag}{equals}{value}: {hint}--help lists the flags')
         kind, words = type(config[key]), {'true': True, '1': True, 'false': False, '0': False}
         if not equals and kind is bool:
             value = arguments.pop(0) if arguments and arguments[0].lower() in words else 'true'
@@ -69,7 +70,7 @@ def override(script):
 
 @contextlib.contextmanager
 def replacing(path, mode='wb', **how):
-    """Open a file beside `path` that takes its name once it is whole: a kill leaves the old one or the new."""
+    """Open a file beside `path` that takes its name once it is whole: a kill leaves the old or the new."""
     beside = f'{path}.{os.getpid()}.tmp'
     try:
         with open(beside, mode, **how) as file:
@@ -80,7 +81,7 @@ def replacing(path, mode='wb', **how):
             os.remove(beside)
 
 def decode_lines(file, path):
-    """The lines of a binary file, without their ends. Split on b'\\n' alone: real corpora hold bare CR and U+2028."""
+    """A binary file's lines without their ends, split at b'\\n' alone: real text holds bare CR and U+2028."""
     try:
         for number, line in enumerate(file, 1):
             yield line.rstrip(b'\r\n').decode('utf-8')
@@ -121,7 +122,7 @@ WORD = r'[\p{L}\p{M}\p{N}_]'
 CLITIC = rf"(?<=[\p{{L}}{JOINER}])['’](?:s|re|ve|ll|d|m|t)(?!{WORD})"       # man's, don't, geht's
 ELISION = r"(?<=\p{L})['’](?=\p{L})"                                        # l'homme, o'clock
 NUMBER = r'(?<=\p{N})[.,:](?=\p{N})'                                        # 1,000.50 and 10:30 stay whole
-SIGNS = rf'([^\p{{L}}\p{{M}}\p{{N}}_\s])(?<!\1\1)\1*'                      # one sign, or a run of the same, whole
+SIGNS = rf'([^\p{{L}}\p{{M}}\p{{N}}_\s])(?<!\1\1)\1*'         # one sign, or a whole run of the same
 LEFT = regex.compile(rf'(?<=\S)(?:{CLITIC}|(?!{ELISION}|{NUMBER}){SIGNS})', regex.IGNORECASE)
 RIGHT = regex.compile(rf'(?!{CLITIC}|{NUMBER}){SIGNS}(?={WORD})', regex.IGNORECASE)
 INVISIBLE = regex.compile(rf'[\p{{Cc}}\p{{Zl}}\p{{Zp}}]|([\u00ad\u200b\u200e\u200f\ufeff{JOINER}])')
@@ -135,7 +136,7 @@ def normalise(text):
     return ' '.join(text.split())
 
 def split(text):
-    """'The man\\'s hat.' -> ['The', 'man', '￭\\'s', 'hat', '￭.']: join() gives back a normalised text exactly."""
+    """'The man\\'s hat.' -> ['The', 'man', '￭\\'s', 'hat', '￭.'], which join() undoes."""
     text = LEFT.sub(rf' {JOINER}\g<0>', text)
     return RIGHT.sub(rf'\g<0>{JOINER} ', text).split()
 
@@ -175,7 +176,7 @@ def read_vocabulary(data_dir, lang):
     return Vocabulary(line.split('\t')[0] for line in read_lines(path))
 
 def build_vocabulary(counts, size, min_count):
-    """Counter of words -> [(word, count)], the special ones first, then by count; ties in the alphabet's order."""
+    """Counter of words -> [(word, count)], the special ones first, then by count, ties by the alphabet."""
     kept = sorted((w for w, n in counts.items() if n >= min_count), key=lambda w: (-counts[w], w))
     kept = kept[:max(size - len(SPECIAL), 0)]
     unknown = sum(counts.values()) - sum(counts[w] for w in kept)
@@ -184,16 +185,16 @@ def build_vocabulary(counts, size, min_count):
 # -----------------------------------------------------------------------------
 # the ids on disk: a header, where each sentence begins, then all ids in one row
 
+MAGIC = b'nanoseq1'
 HEADER = np.dtype([('magic', 'S8'), ('sentences', '<i8'), ('tokens', '<i8'), ('bytes_per_id', '<i8'),
-                   ('text', 'S16'), ('vocab', 'S16')])       # the last two: fingerprints of what it was made from
+                   ('text', 'S16'), ('vocab', 'S16')])   # text and vocab: fingerprints
 
 def write_ids(path, blocks, text, vocab, size):
-    """Write blocks of (ids, lengths) with the fingerprints of the text and of the vocabulary of `size` words."""
-    blocks = list(blocks)
+    """Write blocks of (ids, lengths) and the fingerprints of the text and of its vocabulary, `size` words."""
     ids, lengths = (np.concatenate(parts) for parts in zip(*blocks))
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype('<i8')
     ids = ids.astype('<u2' if size <= 1 << 16 else '<u4')
-    header = np.array([(b'nanoseq1', len(lengths), len(ids), ids.itemsize, text, vocab)], HEADER)
+    header = np.array([(MAGIC, len(lengths), len(ids), ids.itemsize, text, vocab)], HEADER)
     with replacing(path) as file:
         for part in (header, offsets, ids):
             part.tofile(file)
@@ -208,13 +209,13 @@ def read_ids(data_dir, split, lang, meta):
     path, again = f'{data_dir}/{split}.{lang}.bin', f'run  python tokenizer.py --data_dir={data_dir}'
     if not os.path.exists(path) or not os.path.exists(f'{data_dir}/vocab.{lang}.txt'):
         fail(f'{path} or its vocabulary is missing: {again}')
-    header = np.fromfile(path, HEADER, 1)
-    n, tokens, width = (int(header[k][0]) if len(header) else 0 for k in ('sentences', 'tokens', 'bytes_per_id'))
-    if not len(header) or os.path.getsize(path) != HEADER.itemsize + 8 * (n + 1) + width * tokens:
+    header = np.fromfile(path, HEADER, 1).tolist()
+    magic, n, tokens, width, text, vocab = header[0] if header else [b''] + 5 * [0]
+    if magic != MAGIC or os.path.getsize(path) != HEADER.itemsize + 8 * (n + 1) + width * tokens:
         fail(f'{path} is damaged: {again}')
-    if header['text'][0].decode() != meta['files'][f'{split}.{lang}']['fingerprint']:
+    if text.decode() != meta['files'][f'{split}.{lang}']['fingerprint']:
         fail(f'{path} was made from an older {split}.{lang}: {again}')
-    if header['vocab'][0].decode() != fingerprint(f'{data_dir}/vocab.{lang}.txt'):
+    if vocab.decode() != fingerprint(f'{data_dir}/vocab.{lang}.txt'):
         fail(f'{path} was made with another vocabulary: {again}')
     offsets = np.memmap(path, '<i8', 'r', HEADER.itemsize, (n + 1,))
     ids = np.memmap(path, f'<u{width}', 'r', HEADER.itemsize + 8 * (n + 1), (tokens,))
@@ -246,14 +247,15 @@ def print_coverage(lang, counts, vocab, sizes=(5000, 10000, 20000, 30000, 50000)
     print(f'\n{lang}: {running:,} running words, {len(counts):,} different ones; {len(vocab):,} kept, '
           f'{vocab[UNK][1] / running:.2%} of the running words unknown')
     known = np.cumsum(ordered)
-    print('    words known by size: ' + ' · '.join(
-        f'{size:,}: {known[size - 1] / running:.2%}' for size in sizes if size <= len(ordered)) or 'all')
+    table = [f'{size:,}: {known[size - 1] / running:.2%}' for size in sizes if size < len(ordered)]
+    print('running words known by size:  ' + '  '.join([*table, f'all {len(ordered):,}: 100%']))
 
 def main():
     meta = read_meta(data_dir)
     for name, file in meta['files'].items():
-        if not os.path.exists(f'{data_dir}/{name}') or fingerprint(f'{data_dir}/{name}') != file['fingerprint']:
-            fail(f'{data_dir}/{name} is missing or not as prepare.py wrote it: run  python prepare.py  again '
+        path = f'{data_dir}/{name}'
+        if not os.path.exists(path) or fingerprint(path) != file['fingerprint']:
+            fail(f'{path} is missing or not as prepare.py wrote it: run  python prepare.py  again '
                  '(your own files go in with --dataset=files)')
     n_workers = workers or os.cpu_count()
     for lang, size in (meta['source_lang'], max_source_vocab), (meta['target_lang'], max_target_vocab):
