@@ -8,6 +8,7 @@ Nothing to launch: train.py makes the model, sample.py decodes with it. In every
     B  sentences in the batch      S  source length       E  embedding size     V  target vocabulary
     K  beams of a sentence         T  target length       H  hidden size        L  layers of the LSTM
 """
+import contextlib
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -114,27 +115,26 @@ class OutputLoss(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x, weight, bias, targets, smoothing):
         """x (N, E), weight (V, E), bias (V,), targets (N,) -> the mean smoothed loss, the mean plain loss."""
-        N, V, device = len(x), len(weight), x.device.type
-        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
-        size = 256 if device == 'cpu' else 4096
-        x, low_weight, low_bias = x.to(dtype), weight.to(dtype), bias.to(dtype)
+        N, V, dtype = len(x), len(weight), x.dtype      # under autocast x has the lower precision already
+        size = 256 if x.device.type == 'cpu' else 4096
+        low_weight, low_bias = weight.to(dtype), bias.to(dtype)
         dx, dweight, dbias = torch.empty_like(x), torch.zeros_like(weight), torch.zeros_like(bias)
         plain = uniform = 0.0
-        with torch.autocast(device, enabled=False):
-            for rows in (slice(i, i + size) for i in range(0, N, size)):
-                logits = F.linear(x[rows], low_weight, low_bias)                        # (n, V)
-                logits = logits.to(torch.promote_types(dtype, torch.float32))
-                log_z = logits.logsumexp(dim=1, keepdim=True)                           # (n, 1)
-                target = targets[rows, None]                                            # (n, 1)
-                plain += (log_z - logits.gather(1, target)).sum()                       # -log p of the target
-                uniform += (log_z - logits.mean(dim=1, keepdim=True)).sum()         # its mean over all words
-                # d loss / d logits is what was predicted less what was wanted: p - (1 - s) onehot - s / V
-                dlogits = logits.sub_(log_z).exp_().sub_(smoothing / V)                 # (n, V)
-                dlogits.scatter_add_(1, target, torch.full_like(log_z, smoothing - 1))
-                dlogits = dlogits.div_(N).to(dtype)
-                dx[rows] = dlogits @ low_weight                                         # (n, E)
-                dweight += dlogits.T @ x[rows]                                          # (V, E)
-                dbias += dlogits.sum(dim=0)                                             # (V,)
+        for rows in (slice(i, i + size) for i in range(0, N, size)):
+            logits = F.linear(x[rows], low_weight, low_bias)                        # (n, V)
+            logits = logits.to(torch.promote_types(dtype, torch.float32))
+            log_z = logits.logsumexp(dim=1, keepdim=True)                           # (n, 1)
+            target = targets[rows, None]                                            # (n, 1)
+            plain += (log_z - logits.gather(1, target)).sum()                       # - log p of the target
+            uniform += (log_z - logits.mean(dim=1, keepdim=True)).sum()             # its mean over all words
+            # N d loss / d logits is what was predicted less what was wanted: p - (1 - s) onehot - s / V
+            dlogits = logits.sub_(log_z).exp_().sub_(smoothing / V)                 # (n, V)
+            dlogits.scatter_add_(1, target, torch.full_like(log_z, smoothing - 1))
+            dlogits = dlogits.to(dtype)
+            dx[rows] = dlogits @ low_weight                                         # (n, E)
+            dweight += dlogits.T @ x[rows]                                          # (V, E)
+            dbias += dlogits.sum(dim=0)                                             # (V,)
+        ctx.N = N
         ctx.save_for_backward(dx, dweight, dbias)
         plain, uniform = plain / N, uniform / N
         ctx.mark_non_differentiable(plain)
@@ -142,8 +142,7 @@ class OutputLoss(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, d_loss, _):
-        dx, dweight, dbias = ctx.saved_tensors
-        return dx * d_loss, dweight * d_loss, dbias * d_loss, None, None
+        return *(gradient * (d_loss / ctx.N) for gradient in ctx.saved_tensors), None, None
 
 # -----------------------------------------------------------------------------
 # the translator
@@ -283,4 +282,4 @@ def choose_dtype(dtype, device):
 
 def autocast(device, dtype):
     """The context in which matrix products run in `dtype`, while weights, sums and the loss stay float32."""
-    return torch.autocast(device.split(':')[0], dtype, enabled=dtype != torch.float32)
+    return contextlib.nullcontext() if dtype == torch.float32 else torch.autocast(device.split(':')[0], dtype)

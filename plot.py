@@ -4,7 +4,7 @@ Draw what train.py logged, as SVG that we write by hand.
     python plot.py                                          (checkpoints/log.jsonl -> training_plots/loss.svg)
     python plot.py --out_dir=checkpoints/multi30k --plot_dir=training_plots/multi30k
 """
-import html, json, math, os
+import html, json, math
 
 from tokenizer import fail, override, replacing
 
@@ -79,17 +79,19 @@ def line_chart(title, x_label, y_label, series):
 def read_log(out_dir):
     """log.jsonl -> a list of dicts; a last line that a kill cut short is left out."""
     path = f'{out_dir}/log.jsonl'
-    if not os.path.exists(path):
+    try:
+        with open(path, encoding='utf-8') as file:
+            return [json.loads(line) for line in file if line.endswith('\n')]
+    except FileNotFoundError:
         fail(f'no {path} to draw: run  python train.py --out_dir={out_dir}')
-    with open(path, encoding='utf-8') as file:
-        return [json.loads(line) for line in file if line.endswith('\n')]
+    except ValueError:
+        fail(f'{path} is damaged: delete it, or the line that is no JSON')
 
 def draw_losses(out_dir, plot_dir):
     """Training and validation loss of one run -> plot_dir/loss.svg."""
     log = read_log(out_dir)
     series = [(name, [(entry['step'], entry[key]) for entry in log if key in entry])
               for name, key in (('training', 'loss'), ('validation', 'valid_loss'))]
-    os.makedirs(plot_dir, exist_ok=True)
     with replacing(f'{plot_dir}/loss.svg', 'w', encoding='utf-8') as file:
         file.write(line_chart('Loss while training', 'steps', 'nats a word', series))
 

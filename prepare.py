@@ -332,7 +332,8 @@ idea: die Idee n idea la idée | der Plan "e plan le plan | die Regel n rule la 
   der Fehler - mistake la erreur | der Witz e joke la blague | das Lied er song la chanson
 '''
 # verbs by who does it and to what: infinitive/participle or past/present of one/of many, where no rule gives
-# them; * takes sein and être, + separates, _ begins what does not inflect: a preposition, and :D or :A its case
+# them; * takes sein and être, + separates, _ begins what does not inflect: a preposition, with its case :D or
+# :A behind it
 VERBS = '''
 human,animal nothing: schlafen/geschlafen/schläft sleep/slept dormir/dormi/dort/dorment | tanzen dance danser
   spielen play jouer | *springen/gesprungen/springt jump sauter | *fallen/gefallen/fällt fall/fell *tomber
@@ -935,7 +936,6 @@ def write_data(name, train, valid, test, limit):
     counts = {part: collections.Counter() for part in (*train, 'valid', 'test')}
     valid, test = keep_whole(valid, counts['valid']), keep_whole(test, counts['test'])
     train_pairs = itertools.islice(keep_good(train, valid, test, counts), limit or None)
-    os.makedirs(data_dir, exist_ok=True)
     with contextlib.ExitStack() as stack:           # what was opened first is renamed last: meta.json
         def create(file):
             return stack.enter_context(replacing(f'{data_dir}/{file}', 'w', encoding='utf-8', newline='\n'))

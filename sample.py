@@ -13,8 +13,8 @@ import regex
 import torch
 
 from model import Config, Seq2Seq, autocast, choose_device, choose_dtype
-from tokenizer import BOS, EOS, PAD, SPECIAL, UNK, Vocabulary, fail, join, normalise, override
-from tokenizer import read_lines, read_meta, read_vocabulary, replacing, split
+from tokenizer import BOS, EOS, PAD, SPECIAL, UNK, Vocabulary, decode_lines, fail, join, normalise
+from tokenizer import override, read_lines, read_meta, read_vocabulary, replacing, split
 
 # -----------------------------------------------------------------------------
 # config
@@ -253,6 +253,8 @@ def main(given):
         fail('--beam_size and --batch_size are at least 1, and --n_best is from 1 to beam_size')
     if input and os.path.exists(input) and not os.path.getsize(input):
         fail(f'{input} is empty: there is nothing to translate')
+    if not text.isascii() and any('\ud800' <= letter <= '\udfff' for letter in text):
+        fail('--text is not UTF-8')
     where = choose_device(device)
     kind = choose_dtype(dtype, where)
     model, source_vocab, target_vocab = load(checkpoint, where)
@@ -287,7 +289,7 @@ def main(given):
         with result as file:
             show(text.split('\n'), file)
     elif input or not sys.stdin.isatty():
-        lines = read_lines(input) if input else (line.rstrip('\n') for line in sys.stdin)
+        lines = read_lines(input) if input else decode_lines(sys.stdin.buffer, 'standard input')
         with result as file:
             while chunk := list(itertools.islice(lines, 100 * batch_size)):     # a part of the file at a time
                 show(chunk, file)

@@ -4,7 +4,7 @@ All tests: no network, no GPU, no data, some minutes on two cores.
     python test_all.py
     python test_all.py beam          (only the tests with "beam" in their name)
 """
-import ast, contextlib, gzip, importlib.util, io, itertools, json, math, os, pathlib, re, subprocess, sys, tarfile, tempfile, time
+import ast, collections, contextlib, gzip, importlib.util, io, itertools, json, math, os, pathlib, random, re, subprocess, sys, tarfile, tempfile, time
 import traceback, xml.etree.ElementTree, zipfile
 
 import numpy as np
@@ -121,7 +121,7 @@ def test_replacing_leaves_the_old_or_the_new():
 # -----------------------------------------------------------------------------
 # the model
 
-SIZES = dict(source_vocab=20, target_vocab=17, n_embd=16, n_hidden=32, dropout=0.0)
+SIZES = dict(source_vocab=20, target_vocab=17, n_embd=32, n_hidden=64, dropout=0.0)
 
 def random_batch(lengths=(5, 2, 7), target_lengths=(4, 6, 1), seed=0):
     """source (B, S), lengths (B,), target_in (B, T), target_out (B, T), padded."""
@@ -218,7 +218,7 @@ def test_first_loss_gradients_and_learning_by_heart():
         for name, parameter in net.named_parameters():
             unused = name == 'key.weight' and net.config.attention == 'none'
             assert unused or parameter.grad is not None and parameter.grad.abs().sum() > 0, name
-        optimizer = torch.optim.Adam(net.parameters(), 0.05)
+        optimizer = torch.optim.Adam(net.parameters(), 0.03)
         for _ in range(100):
             optimizer.zero_grad()
             loss, plain = net.loss(*batch)
@@ -466,7 +466,64 @@ def test_filter():
     assert reason('Guten Tag.', 'Hello.') == '' and reason('', 'a') == 'empty' and reason('a', 'a') == 'identical'
     assert reason(long, long + 'x') == 'length' and reason('a b c', ' '.join('defghijklm')) == 'ratio'
 
-GRAMMAR_TESTS = 0
+def noun_phrase(word, determiner, adjective=None, many=0):
+    """A noun phrase of the grammar by its English words."""
+    cls, noun = next((cls, n) for cls, ns in prepare.NOUNS.items() for n in ns if n['en'][0] == word)
+    det = next(d for d in prepare.DETERMINERS['many' if many else 'one'] if d[3] == determiner)
+    chosen = [a for a in prepare.ADJECTIVES[cls] if a['en'] == adjective]
+    return dict(noun=noun, cls=cls, det=det, many=many, fem=noun['fem'], gender=3 if many else noun['gender'],
+                adjectives=chosen)
+
+def verb(word):
+    return next(v for frames in prepare.FRAMES.values() for _, v in frames if v['en']['inf'] == word)
+
+def test_grammar_says_the_same_in_three_languages():
+    """Case, agreement, separable verbs, the perfect tense, verbs last, questions, elision: each by an example."""
+    teacher, woman = noun_phrase('teacher', 'the', 'old'), noun_phrase('woman', 'a', 'young')
+    children = noun_phrase('child', 'the', 'small', many=1)
+    because = ['weil', 'because', 'parce que']
+    gave = dict(subject=teacher, verb=verb('give'), tense='past', object=noun_phrase('letter', 'a', 'long'), recipient=children)
+    calls = dict(subject=woman, verb=verb('call'), tense='present', object=teacher)
+    slept = dict(subject=prepare.pronoun(1, True), verb=verb('sleep'), tense='past')
+    arrived = dict(subject=noun_phrase('woman', 'the', many=1), verb=verb('arrive'), tense='past')
+    must_call = dict(calls, aux=prepare.MODALS[1])
+    examples = {
+        ('Der alte Lehrer hat den kleinen Kindern einen langen Brief gegeben.', 'The old teacher gave a long letter to the small children.',
+         'Le vieux professeur a donné une longue lettre aux petits enfants.'): dict(clauses=[gave]),
+        ('Eine junge Frau ruft den alten Lehrer an.', 'A young woman calls the old teacher.',
+         'Une jeune femme appelle le vieux professeur.'): dict(clauses=[calls]),
+        ('Muss eine junge Frau den alten Lehrer anrufen?', 'Must a young woman call the old teacher?',
+         'Est-ce qu\'une jeune femme doit appeler le vieux professeur ?'): dict(clauses=[must_call], ask=True),
+        ('Eine junge Frau ruft den alten Lehrer an, weil sie geschlafen hat.', 'A young woman calls the old teacher because she slept.',
+         'Une jeune femme appelle le vieux professeur parce qu\'elle a dormi.'): dict(clauses=[dict(calls, join=because, first=False, side=slept)]),
+        ('Weil eine junge Frau den alten Lehrer anruft, sind die Frauen angekommen.',
+         'Because a young woman calls the old teacher, the women arrived.',
+         'Parce qu\'une jeune femme appelle le vieux professeur, les femmes sont arrivées.'):
+            dict(clauses=[dict(arrived, join=because, first=True, side=calls)]),
+        ('Sie hat den Schüler gesehen, der das Ei nicht isst.', 'She saw the pupil who does not eat the egg.',
+         'Elle a vu l\'élève qui ne mange pas l\'œuf.'): dict(clauses=[dict(slept, verb=verb('see'), object=dict(
+             noun_phrase('pupil', 'the'), clause=dict(subject=dict(noun_phrase('pupil', 'the'), which=True), verb=verb('eat'),
+             tense='present', object=noun_phrase('egg', 'the'), **{'not': ['nicht', 'not', 'pas']})))])}
+    for sentences, tree in examples.items():
+        assert tuple(prepare.realise(tree, lang) for lang in prepare.LANGS) == sentences
+
+def test_grammar_is_large_and_unambiguous():
+    rng = random.Random(1)
+    triples = [tuple(prepare.realise(tree, lang) for lang in prepare.LANGS) for tree in (prepare.draw(rng) for _ in range(20000))]
+    rng = random.Random(1)
+    assert triples[:50] == [tuple(prepare.realise(tree, lang) for lang in prepare.LANGS) for tree in (prepare.draw(rng) for _ in range(50))]
+    assert len(set(triples)) > 19500
+    for side in range(3):
+        count = collections.Counter(word.lower() for triple in triples for word in re.findall(r"[^\W\d]+", triple[side]))
+        assert sum(n > 1 for n in count.values()) >= 600                          # invented names occur once
+        assert all(t[side][0].isupper() or not t[side][0].isalpha() for t in triples) and all(t[side][-1] in '.?' for t in triples)
+    lengths = [len(english.split()) for _, english, _ in triples]
+    assert min(lengths) <= 3 and max(lengths) > 90 and 8 < sum(lengths) / len(lengths) < 13
+    for source, target in itertools.permutations(range(2), 2):
+        translations = {}
+        for triple in triples:
+            assert translations.setdefault(triple[source], triple[target]) == triple[target]
+
 
 # -----------------------------------------------------------------------------
 # pictures
@@ -493,7 +550,7 @@ def test_text_in_translation_out():
     """The toy corpus, a small model, some steps; the losses fall; an interrupted run goes on as if it had not been."""
     run('prepare.py --dataset=toy --toy_pairs=3000')
     run('tokenizer.py')
-    tiny = ' --n_embd=16 --n_hidden=32 --dtype=float32 --device=cpu --eval_interval=20 --log_interval=10 --max_steps=60 --dropout=0.1'
+    tiny = ' --n_embd=32 --n_hidden=64 --dtype=float32 --device=cpu --eval_interval=20 --log_interval=10 --max_steps=60 --dropout=0.1 --warmup_steps=10 --learning_rate=0.01'
     out, _ = run('train.py' + tiny)
     assert out.count('    source ') == 12 and 'tokens/s' in out
     log = plot.read_log(f'{work.name}/checkpoints')

@@ -39,10 +39,11 @@ def override(script):
     Returns the names that were given.
     """
     config = settings(script)
+    sys.stdout.reconfigure(encoding='utf-8')        # whatever the terminal's locale
     arguments, given = sys.argv[1:], []
     if '--help' in arguments or '-h' in arguments:
         source = open(script['__file__'], encoding='utf-8').read()
-        comments = dict(regex.findall(r'^(\w+) = .*?  # (.*)$', source, regex.MULTILINE))
+        comments = dict(regex.findall(r'^(\w+) = .*? # (.*)$', source, regex.MULTILINE))
         lines = [f'  --{k}={v!r}'.ljust(44) + comments.get(k, '') for k, v in config.items()]
         print(script['__doc__'].strip(), '\n\nflags, with their defaults:\n' + '\n'.join(lines))
         raise SystemExit(0)
@@ -73,9 +74,12 @@ def replacing(path, mode='wb', **how):
     """Open a file beside `path` that takes its name once it is whole: a kill leaves the old or the new."""
     beside = f'{path}.{os.getpid()}.tmp'
     try:
+        os.makedirs(os.path.dirname(path) or '.', exist_ok=True)
         with open(beside, mode, **how) as file:
             yield file
         os.replace(beside, path)
+    except OSError as error:
+        fail(f'cannot write {path}: {error.strerror}')
     finally:
         if os.path.exists(beside):
             os.remove(beside)
@@ -108,10 +112,13 @@ def read_meta(data_dir):
     """data_dir/meta.json, prepare.py's record of what it wrote: languages, counts, fingerprints."""
     try:
         with open(f'{data_dir}/meta.json', encoding='utf-8') as file:
-            return json.load(file)
-    except FileNotFoundError:
+            meta = json.load(file)
+        if not {'source_lang', 'target_lang', 'files'} <= set(meta):
+            raise ValueError
+        return meta
+    except OSError:
         fail(f'no data in {data_dir}/: run  python prepare.py --data_dir={data_dir}')
-    except ValueError:
+    except (ValueError, TypeError):
         fail(f'{data_dir}/meta.json is damaged: run  python prepare.py --data_dir={data_dir}  again')
 
 # -----------------------------------------------------------------------------
@@ -251,6 +258,8 @@ def print_coverage(lang, counts, vocab, sizes=(5000, 10000, 20000, 30000, 50000)
     print('running words known by size:  ' + '  '.join([*table, f'all {len(ordered):,}: 100%']))
 
 def main():
+    if min(max_source_vocab, max_target_vocab) <= len(SPECIAL):
+        fail('--max_source_vocab and --max_target_vocab are at least 5, since 4 words are special')
     meta = read_meta(data_dir)
     for name, file in meta['files'].items():
         path = f'{data_dir}/{name}'

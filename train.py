@@ -8,7 +8,7 @@ Train the translator: on a GPU where there is one, else on the CPU.
 Reads the ids in data/, writes checkpoints/{best,last}.pt and log.jsonl, and draws training_plots/loss.svg.
 Ctrl-C saves and stops.
 """
-import itertools, json, math, os, signal, sys, time
+import itertools, json, math, signal, sys, time
 
 import numpy as np
 import torch
@@ -149,6 +149,8 @@ def main(given):
         globals()['max_epochs'] = 3.0
     if min(batch_tokens, log_interval, eval_interval, warmup_steps) < 1:
         fail('--batch_tokens, --log_interval, --eval_interval and --warmup_steps are at least 1')
+    if min(max_steps, max_epochs, max_minutes, learning_rate, grad_clip) < 0 or not 0 <= label_smoothing < 1:
+        fail('limits, --learning_rate and --grad_clip are not negative, --label_smoothing is from 0 to below 1')
     config = settings(globals())
     model_config = {'source_vocab': len(source_vocab), 'target_vocab': len(target_vocab),
                     **{name: config[name] for name in MODEL}}
@@ -182,7 +184,6 @@ def main(given):
     entries = [header]
     if resume:
         entries = [entry for entry in plots.read_log(out_dir) if entry.get('step', 0) <= step]
-    os.makedirs(out_dir, exist_ok=True)
     with replacing(f'{out_dir}/log.jsonl', 'w', encoding='utf-8') as file:
         file.writelines(json.dumps(entry) + '\n' for entry in entries)
     log_file = open(f'{out_dir}/log.jsonl', 'a', encoding='utf-8')
