@@ -128,14 +128,15 @@ def beam_search(model, source, lengths, limit, beam_size=5, length_penalty=1.0, 
 def unknowns_replaced(model, source, lengths, tokens, source_words, target_vocab):
     """
     The target words of a batch as lists, <unk> replaced by the source word that had the greatest attention
-    when it was written (Luong et al. 2015b), signs left out. source (B, S), tokens (B, T), B lists of words.
+    when it was written (Luong et al. 2015b): a rare one if there is any, else a word rather than a sign, since
+    the unknown is hardly ever an article. source (B, S), tokens (B, T), source_words: B lists.
     """
     bos = tokens.new_full((len(tokens), 1), BOS)
     _, weights = model.teach(source, lengths, torch.cat([bos, tokens[:, :-1]], dim=1))          # (B, T, S)
     is_word = [[regex.search(r'\w', word) is not None for word in words] + [False] for words in source_words]
-    is_word = pad(is_word)[0].bool().to(weights.device)                                         # (B, S)
-    weights = weights.float().masked_fill(~is_word[:, None], -1)
-    looked_at = weights.argmax(-1).tolist()                                                     # B lists of T
+    is_word = pad(is_word)[0].to(source.device)                                                 # (B, S)
+    is_rare = is_word * ((source == UNK) | (source >= 100))     # ids are ranks: the first 100 are frequent
+    looked_at = (weights.float() + (is_word + is_rare)[:, None]).argmax(-1).tolist()            # B lists of T
     return [[words[s] if i == UNK and s < len(words) else target_vocab.words[i] for i, s in zip(ids, at)]
             for ids, at, words in zip(tokens.tolist(), looked_at, source_words)]
 
