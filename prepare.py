@@ -9,13 +9,14 @@ From a corpus to data/: pairs of sentences that translate each other, fetched, c
 Writes data/{train,valid,test}.LANG, UTF-8 and one sentence a line, and data/meta.json: what was read, dropped
 and kept. Downloads stay in data/downloads/: one that was cut off goes on, one that is whole is not repeated.
 """
-import collections, contextlib, gzip, hashlib, heapq, itertools, json, os, queue, random, sys, tarfile
+import collections, contextlib, gzip, heapq, itertools, json, os, queue, random, sys, tarfile
 import threading, time, urllib.parse, zipfile, zlib
 
 import requests
 import regex
 
-from tokenizer import decode_lines, fail, fingerprint, normalise, override, read_lines, replacing, settings
+from tokenizer import checksum, decode_lines, fail, fingerprint, normalise, override, read_lines, replacing
+from tokenizer import settings
 
 # -----------------------------------------------------------------------------
 # config
@@ -70,8 +71,8 @@ MULTI30K = {
     'train.cs': '', 'val.cs': '', 'test_2016_flickr.cs': ''}
 FILES.update({
     f'multi30k/{name}.gz': (
-        f'https://raw.githubusercontent.com/multi30k/dataset/master/data/task1/raw/{name}.gz', 0, checksum)
-    for name, checksum in MULTI30K.items()})
+        f'https://raw.githubusercontent.com/multi30k/dataset/master/data/task1/raw/{name}.gz', 0, digest)
+    for name, digest in MULTI30K.items()})
 
 # -----------------------------------------------------------------------------
 # fetching: from the mirror, if there is one, else from the origin
@@ -168,16 +169,12 @@ def show_progress(blocks, name, done, size):
             print(f'  {name}: {done / 1e6:.1f}{of}, {speed / 1e6:.1f} MB/s'.ljust(79 * terminal),
                   end='\r' if terminal and done != size else '\n', flush=True)
 
-def unlike(path, size, checksum):
+def unlike(path, size, digest):
     """'' if a file has the size and the checksum that it should have, else what is wrong."""
     if verify and size and os.path.getsize(path) != size:
         return f'{os.path.getsize(path):,} bytes instead of {size:,}'
-    if verify and checksum:
-        digest = hashlib.new('md5' if len(checksum) == 32 else 'sha256')
-        with open(path, 'rb') as file:
-            for block in iter(lambda: file.read(1 << 20), b''):
-                digest.update(block)
-        return '' if digest.hexdigest() == checksum else 'its checksum is wrong'
+    if verify and digest and checksum(path, 'md5' if len(digest) == 32 else 'sha256') != digest:
+        return 'its checksum is wrong'
     return ''
 
 def fetch(names):
@@ -190,12 +187,12 @@ def fetch(names):
         fail(f'--mirror={mirror} is neither a folder nor an http address')
     paths, urls = {}, {}
     for name in names:
-        origin, size, checksum = FILES[name]
+        origin, size, digest = FILES[name]
         mirrored, own = [f'{mirror.rstrip("/")}/{name}'] if mirror else [], f'{data_dir}/downloads/{name}'
         paths[name] = path = next(filter(os.path.isfile, mirrored + [own]), own)
         if not os.path.isfile(path):
             urls[name] = mirrored * online + [origin]
-        elif wrong := unlike(path, size, checksum):
+        elif wrong := unlike(path, size, digest):
             fail(f'{path}: {wrong}. Delete or replace it, or take it as it is with --verify=false')
     heard = probe(list(urls.values()))
     if any(all(heard[url] for url in choice) for choice in urls.values()):
@@ -203,12 +200,12 @@ def fetch(names):
         reasons += [f'{urllib.parse.urlsplit(url).netloc}: {why}' for url, why in heard.items() if why]
         raise Unreachable('; '.join(dict.fromkeys(reasons)))
     for name, choice in urls.items():
-        path, part, (origin, size, checksum) = paths[name], f'{paths[name]}.part', FILES[name]
+        path, part, (origin, size, digest) = paths[name], f'{paths[name]}.part', FILES[name]
         os.makedirs(os.path.dirname(path), exist_ok=True)
         for url in choice:
             heard[url] = heard[url] or download(url, part)
             if not heard[url]:                      # it is whole, but is it right?
-                heard[url] = unlike(part, size, checksum)
+                heard[url] = unlike(part, size, digest)
                 os.remove(f'{part}.tag')
                 if not heard[url]:
                     os.replace(part, path)

@@ -128,8 +128,8 @@ def beam_search(model, source, lengths, limit, beam_size=5, length_penalty=1.0, 
 def unknowns_replaced(model, source, lengths, tokens, source_words, target_vocab):
     """
     The target words of a batch as lists, <unk> replaced by the source word that had the greatest attention
-    when it was written (Luong et al. 2015b): a rare one if there is any, else a word rather than a sign, since
-    the unknown is hardly ever an article. source (B, S), tokens (B, T), source_words: B lists.
+    when it was written (Luong et al. 2015b): a rare one if there is any, else a word rather than a sign,
+    since the unknown is hardly ever an article. source (B, S), tokens (B, T), source_words: B lists.
     """
     bos = tokens.new_full((len(tokens), 1), BOS)
     _, weights = model.teach(source, lengths, torch.cat([bos, tokens[:, :-1]], dim=1))          # (B, T, S)

@@ -58,10 +58,10 @@ def test_split_example():
     assert tokenizer.join(words) == text
 
 def test_split_can_be_undone():
-    for text in ['', 'a', '...', '"', "'tis o'clock", "rock'n'roll's", '(("nested")) [x]{y}', '_a_b', "''quoted''",
+    for text in ['', 'a', '...', '"', "'tis o'clock", "rock'n'roll's", '(("nested")) [x]{y}', '_a_b',
                  'A.B.C. e.g. http://a.b/c?d=e&f=g', '3. Mai 2018, 10:30 Uhr', '--- a -- b - c–d',
-                 'x,y;z:1,2', '￭ stray ￭marks￭', 'Ἀχιλλεύς नमस्ते 日本語。', 'a  b\tc\u00a0d\u2028e',
-                 "l'homme qu'il aujourd'hui", 'ﬁ e\u0301', '<unk> <s> &amp; 100%']:
+                 "''quoted''", 'x,y;z:1,2', '￭ stray ￭marks￭', 'Ἀχιλλεύς नमस्ते 日本語。',
+                 'a  b\tc\u00a0d\u2028e', "l'homme qu'il aujourd'hui", 'ﬁ e\u0301', '<unk> <s> &amp; 100%']:
         clean = tokenizer.normalise(text)
         assert tokenizer.join(tokenizer.split(clean)) == clean, text
 
@@ -216,7 +216,7 @@ def test_output_loss_is_cross_entropy():
     torch.manual_seed(0)
     targets = torch.randint(0, 11, (600,))                                        # more than two slices
     shapes = (600, 3), (11, 3), (11,)
-    inputs = x, weight, bias = [torch.randn(shape, dtype=torch.double, requires_grad=True) for shape in shapes]
+    inputs = x, weight, bias = [torch.randn(s, dtype=torch.double, requires_grad=True) for s in shapes]
     loss, plain = OutputLoss.apply(x, weight, bias, targets, 0.1)
     logits = torch.nn.functional.linear(x, weight, bias)
     expected = torch.nn.functional.cross_entropy(logits, targets, label_smoothing=0.1)
@@ -230,7 +230,7 @@ def test_dropout_has_one_mask_a_sentence():
     assert (x == x[:, :1]).all() and (x[0] != x[1]).any() and x.unique().tolist() == [0, 2]
 
 def test_first_loss_gradients_and_learning_by_heart():
-    """At first all words are as likely, so the loss is near ln V; every weight learns; a batch can be learnt."""
+    """At first all words are as likely: the loss is near ln V; all weights learn; a batch can be learnt."""
     batch = random_batch()
     for net in variants():
         loss, plain = net.loss(*batch)
@@ -284,19 +284,14 @@ def test_a_batch():
 def test_validation_loss_is_the_mean_over_words():
     """Whatever the batches; and without dropout, which is on again afterwards."""
     random = np.random.default_rng(0)
-    sides = []
-    for _ in 'source', 'target':
-        offsets = np.concatenate([[0], np.cumsum(random.integers(1, 60, 80))])
-        sides.append((random.integers(4, 17, offsets[-1]), offsets))
+    offsets = np.concatenate([[0], np.cumsum(random.integers(1, 60, 80))])
+    side = random.integers(4, 17, offsets[-1]), offsets
     net = Seq2Seq(Config(**{**SIZES, 'dropout': 0.5}))
-    found = train.evaluate(net.train(), *sides, 'cpu', torch.float32)
+    found = train.evaluate(net.train(), side, side, 'cpu', torch.float32)
     assert net.training
-    net.eval()
-    total = words = 0
-    for i in range(80):
-        *batch, n_words = train.to_batch([i], *sides, 'cpu')
-        total, words = total + net.loss(*batch)[1].item() * n_words, words + n_words
-    assert words == sides[1][1][-1] + 80 and abs(found - total / words) < 1e-5
+    batches = [train.to_batch([i], side, side, 'cpu') for i in range(80)]
+    total = sum(net.eval().loss(*batch)[1].item() * n_words for *batch, n_words in batches)
+    assert abs(found - total / (offsets[-1] + 80)) < 1e-5
 
 def test_learning_rate_rises_and_falls():
     steps = [(0, 0.0), (99, 0.0), (199, 0.0), (5000, 0.25), (5000, 0.5), (9000, 1.0)]      # step, share done
@@ -314,19 +309,22 @@ def tiny_model(seed, attention='general'):
         torch.nn.init.uniform_(parameter, -1.2, 1.2)
     return net
 
-def every_translation(net, source, lengths, limit, alpha):
-    """[(score, words)] of all that can be said in up to `limit` words, <eos> included, the best first."""
-    memory, found = net.encode(source, lengths), []
-    def extend(words, score, state):
-        log_probs, state, _ = net.decode_step(torch.tensor([words[-1] if words else BOS]), state, memory)
-        for word in range(len(log_probs[0])):
-            total = score + log_probs[0, word].item()
-            if word == EOS or len(words) + 1 == limit and word not in (PAD, BOS):
-                found.append((sample.normalised(total, len(words) + 1, alpha), words + [word]))
-            elif word not in (PAD, BOS):
-                extend(words + [word], total, state)
-    extend([], 0.0, net.start(memory, 1))
-    return sorted(found, reverse=True)
+def slow_search(net, source, lengths, limit, alpha, beam_size):
+    """One sentence's [(score, words)], the best first, by lists: with a huge beam all that can be said."""
+    memory, ended = net.encode(source, lengths), []
+    alive = [(0.0, [], net.start(memory, 1))]
+    for t in range(1, limit + 1):
+        longer = []
+        for total, words, state in alive:
+            log_probs, state, _ = net.decode_step(torch.tensor([BOS, *words][-1:]), state, memory)
+            longer += [(total + log_prob, words + [word], state)
+                       for word, log_prob in enumerate(log_probs[0].tolist()) if word not in (PAD, BOS)]
+        longer.sort(key=lambda hypothesis: -hypothesis[0])
+        longer = longer[:beam_size - len(ended)]            # those that have ended keep their places
+        ended += [(sample.normalised(total, t, alpha), words)
+                  for total, words, _ in longer if words[-1] == EOS or t == limit]
+        alive = [hypothesis for hypothesis in longer if hypothesis[1][-1] != EOS]
+    return sorted(ended, reverse=True)
 
 def search(net, source, lengths, *how):
     """beam_search, 4 words at most, as [[(score, words)]]."""
@@ -347,9 +345,18 @@ def test_beam_as_wide_as_the_search_space_is_exhaustive():
         net = tiny_model(seed, attention)
         for i, found in enumerate(search(net, *SOURCE, 5 ** 4, alpha, 5)):
             n = SOURCE[1][i]
-            expected = every_translation(net, SOURCE[0][i:i + 1, :n], SOURCE[1][i:i + 1], 4, alpha)
+            expected = slow_search(net, SOURCE[0][i:i + 1, :n], SOURCE[1][i:i + 1], 4, alpha, 5 ** 4)
             for (score, words), (true_score, true_words) in zip(found[:5], expected):
                 assert abs(score - true_score) < 1e-4 and words == true_words, (seed, attention, alpha, i)
+
+@torch.inference_mode()
+def test_ended_hypotheses_keep_their_places_in_the_beam():
+    for seed, K in itertools.product(range(20), [2, 3]):
+        net = tiny_model(seed)
+        for i, found in enumerate(search(net, *SOURCE, K, 1.0, K)):
+            n = SOURCE[1][i]
+            expected = slow_search(net, SOURCE[0][i:i + 1, :n], SOURCE[1][i:i + 1], 4, 1.0, K)
+            assert [words for _, words in found] == [words for _, words in expected], (seed, K, i)
 
 @torch.inference_mode()
 def test_beam_of_one_is_greedy():
@@ -396,10 +403,10 @@ def test_translate_shows_the_model_what_it_was_trained_on():
     net.encode = encode
     vocabs = Vocabulary([*tokenizer.SPECIAL, *'abcde']), Vocabulary([*tokenizer.SPECIAL, *'xyz'])
     texts = ['a b\u00a0c', '', 'e q', 'd']
-    together = sample.translate(texts, net, *vocabs, batch_size=2)
+    together = sample.translate(texts, net, *vocabs, batch_size=2, replace_unknown=False)
     assert seen == [[[7, EOS, PAD], [8, UNK, EOS]], [[4, 5, 6, EOS]]] and together[1] == [('', 0.0)]
     for text, found in zip(texts, together):
-        (alone, score), = sample.translate([text], net, *vocabs)[0]
+        (alone, score), = sample.translate([text], net, *vocabs, replace_unknown=False)[0]
         assert found[0][0] == alone and abs(found[0][1] - score) < 1e-4
 
 # -----------------------------------------------------------------------------
@@ -417,7 +424,8 @@ def test_bleu_by_hand():
 SACREBLEU = [
     (['The dog bites the man.'], ['The dog bit the man.'], 37.9918, 37.9918, 77.2664),
     (['It is a guide to action which ensures that the military always obeys the commands of the party.'],
-     ['It is a guide to action that ensures that the military will forever heed Party commands.'], 39.6709, 40.4727, 62.3977),
+     ['It is a guide to action that ensures that the military will forever heed Party commands.'],
+     39.6709, 40.4727, 62.3977),
     (['A man, a plan; a canal: "Panama"!', '', '1,000.50 - 3-4 %'],
      ['A man, a plan, a canal - Panama!', 'nothing here', '1,000.5 - 3-4 %'], 46.8097, 46.8097, 53.0589),
     (['a'], ['a'], 0.0000, 0.0000, 100.0000),
@@ -426,7 +434,8 @@ SACREBLEU = [
     (['日本語 の テスト です 。'], ['日本語 の 試験 です 。'], 30.2138, 30.2138, 32.4776),
     (['Это тест, да.'], ['Это был тест, да.'], 57.8930, 57.8930, 57.0904),
     (["It's a dog's life &amp; isn't it?"], ["It's a dogs life & isn't it?"], 59.4604, 59.4604, 69.1247),
-    (['one two three four', 'five six seven eight nine'], ['one two three four', 'five six seven ten nine'], 59.6949, 59.6949, 80.6164),
+    (['one two three four', 'five six seven eight nine'], ['one two three four', 'five six seven ten nine'],
+     59.6949, 59.6949, 80.6164),
     (['A B C D E F'], ['a b c d e f'], 0.0000, 100.0000, 0.0000),
     (['x y z'], ['a b c'], 0.0000, 0.0000, 0.0000)]
 
@@ -553,7 +562,8 @@ def test_filter():
     assert reason('Guten Tag.', 'Hello.') == ''
     assert reason('', 'a') == reason('a', '') == 'empty' and reason('a', 'a') == 'identical'
     assert reason(long, long + 's') == '' and reason(long, long + ' more') == 'length'
-    assert reason('a b c d', '1 2 3 4 5 6 7 8 9 0') == '' and reason('a b c', '1 2 3 4 5 6 7 8 9 0') == 'ratio'
+    assert reason('a b c d', '1 2 3 4 5 6 7 8 9 0') == ''
+    assert reason('a b c', '1 2 3 4 5 6 7 8 9 0') == 'ratio'
 
 def test_without_a_network_it_is_the_toy_corpus():
     _, err = run('prepare.py --toy_pairs=100 --data_dir=offline')
@@ -651,7 +661,7 @@ def test_ticks_are_round():
 # the whole line, as a reader types it
 
 def test_text_in_translation_out():
-    """The toy corpus, a small model, some steps; losses fall; a run broken off goes on as if it had not been."""
+    """The toy corpus, a small model, some steps; losses fall; a run broken off goes on as if it were not."""
     run('prepare.py --dataset=toy --toy_pairs=3000')
     run('tokenizer.py')
     tiny = ('--n_embd=32 --n_hidden=64 --dropout=0.1 --max_steps=60 --warmup_steps=10 --learning_rate=0.01 '
@@ -689,7 +699,7 @@ train.main(train.override(vars(train)))
     assert whole['step'] == again['step'] == 60 and whole['best'] == again['best']
     assert all(torch.equal(whole['model'][name], again['model'][name]) for name in whole['model'])
     pairs = list(zip(logged('checkpoints'), logged('again')))
-    assert len(pairs) == 10 and [one[0] for one, other in pairs if one != other] == [50]  # a mean since step 46
+    assert len(pairs) == 10 and [one[0] for one, other in pairs if one != other] == [50]  # since step 46
 
     # translations
     ask = 'sample.py --device=cpu --dtype=float32 '
@@ -719,7 +729,7 @@ train.main(train.override(vars(train)))
     refused('train.py --attention=some', 'attention', 'general')
     refused('train.py --device=abacus', 'abacus')
     refused('train.py --device=cpu --dtype=float1', 'float1')
-    refused('train.py --resume --n_hidden=64', '--n_hidden')
+    refused('train.py --resume --n_hidden=48', '--n_hidden')
     refused('train.py --resume --out_dir=nowhere', 'nowhere')
     run('tokenizer.py --max_source_vocab=100')
     refused('train.py --resume', 'vocabulary')

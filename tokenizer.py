@@ -100,13 +100,17 @@ def read_lines(path):
     except OSError as error:
         fail(f'cannot read {path}: {error.strerror}')
 
-def fingerprint(path):
-    """The first 16 hex digits of a file's SHA-256: by these a stage knows whether its input has changed."""
-    digest = hashlib.sha256()
+def checksum(path, algorithm='sha256'):
+    """A file's hash in hex digits."""
+    digest = hashlib.new(algorithm)
     with open(path, 'rb') as file:
         for block in iter(functools.partial(file.read, 1 << 20), b''):
             digest.update(block)
-    return digest.hexdigest()[:16]
+    return digest.hexdigest()
+
+def fingerprint(path):
+    """Half of a hash is enough to know whether a stage's input has changed."""
+    return checksum(path)[:16]
 
 def read_meta(data_dir):
     """data_dir/meta.json, prepare.py's record of what it wrote: languages, counts, fingerprints."""

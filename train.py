@@ -213,7 +213,7 @@ def main(given):
             stop.append('the limit is reached')
 
         # evaluate now and then, and save
-        if (step % eval_interval == 0 and step != resumed_at) or done == 1:
+        if step != resumed_at and (step % eval_interval == 0 or done == 1):
             paused = time.time()
             loss = evaluate(model, *valid_set, where, kind)
             best, worse = (loss, 0) if loss < best else (best, worse + 1)
