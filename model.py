@@ -263,8 +263,11 @@ def choose_device(device):
         mps = torch.backends.mps.is_available()
         device = 'cuda' if torch.cuda.is_available() else 'mps' if mps else 'cpu'
     try:
-        torch.empty(0, device=device)
+        torch.empty(1, device=device).zero_()
+        there = torch.device(device).type in ('cpu', 'cuda', 'mps')
     except (RuntimeError, AssertionError):
+        there = False
+    if not there:
         fail(f'--device={device} is not to be had here: leave it out, or take cpu, cuda or mps')
     return device
 
@@ -278,6 +281,8 @@ def choose_dtype(dtype, device):
         dtype = 'bfloat16' if fast else 'float32'
     if dtype not in ('float32', 'bfloat16', 'float16'):
         fail(f'--dtype takes auto, float32, bfloat16 or float16, not {dtype!r}')
+    if dtype == 'float16' and not device.startswith('cuda'):
+        fail('--dtype=float16 is for CUDA: take auto, float32 or bfloat16')
     return getattr(torch, dtype)
 
 def autocast(device, dtype):

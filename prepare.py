@@ -851,8 +851,10 @@ def files():
 def toy():
     """Sentences of our own grammar, as many as one likes, without a network."""
     need_languages('the toy corpus', LANGS)
+    if toy_pairs < 1:
+        fail('--toy_pairs is at least 1')
     rng = random.Random(seed)
-    trees = iter(lambda: draw(rng), None)
+    trees = (draw(rng) for _ in range(10 * toy_pairs + 10000))      # an end, whatever the filter drops
     pairs = ((realise(tree, source_lang), realise(tree, target_lang)) for tree in trees)
     valid, test = list(itertools.islice(pairs, 1000)), list(itertools.islice(pairs, 1000))
     return {'toy': pairs}, valid, test
@@ -945,7 +947,8 @@ def write_data(name, train, valid, test, limit):
             if not number:
                 parts = train if split == 'train' else [split]
                 fates = sum((counts[part] for part in parts), collections.Counter())
-                fail(f'no {split} pairs are left: ' + ', '.join(f'{n:,} {why}' for why, n in fates.items()))
+                fates = ', '.join(f'{n:,} {why}' for why, n in fates.items() if n) or 'there were none'
+                fail(f'no {split} pairs are left ({fates}): give more text, or loosen the filter')
             for lang, side in sides.items():
                 side.flush()
                 written[f'{split}.{lang}'] = {'sentences': number, 'fingerprint': fingerprint(side.name)}

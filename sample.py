@@ -7,7 +7,7 @@ Translate with a trained model, and score translations.
     python sample.py --evaluate=test                (translate data/test and score it)
     python sample.py --hypotheses=out.en --references=ref.en        (score two files, no model needed)
 """
-import builtins, collections, contextlib, itertools, math, os, pickle, sys
+import builtins, collections, contextlib, itertools, math, os, pickle, signal, sys, warnings
 
 import regex
 import torch
@@ -39,7 +39,9 @@ dtype = 'auto'              # auto, float32, bfloat16, float16
 def read_checkpoint(path, device='cpu'):
     """The dict that train.py saved; status 2 where the file is missing, damaged or somebody else's."""
     try:
-        saved = torch.load(path, map_location=device, weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')         # of torch, about a file that is no checkpoint
+            saved = torch.load(path, map_location=device, weights_only=True)
     except FileNotFoundError:
         fail(f'no checkpoint {path}: run  python train.py  first, or name one with --checkpoint=...')
     except (OSError, EOFError, RuntimeError, ValueError, KeyError, pickle.UnpicklingError):
@@ -51,9 +53,12 @@ def read_checkpoint(path, device='cpu'):
 def load(path, device='cpu'):
     """A checkpoint -> (model in evaluation mode, source vocabulary, target vocabulary)."""
     saved = read_checkpoint(path, device)
-    model = Seq2Seq(Config(**saved['model_config'])).to(device)
-    model.load_state_dict(saved['model'])
-    return model.eval(), Vocabulary(saved['source_words']), Vocabulary(saved['target_words'])
+    try:
+        model = Seq2Seq(Config(**saved['model_config'])).to(device)
+        model.load_state_dict(saved['model'])
+        return model.eval(), Vocabulary(saved['source_words']), Vocabulary(saved['target_words'])
+    except (KeyError, TypeError, RuntimeError):
+        fail(f'{path} lacks what a model needs: name another, or train again with  python train.py')
 
 # -----------------------------------------------------------------------------
 # beam search
@@ -133,7 +138,8 @@ def unknowns_replaced(model, source, lengths, tokens, source_words, target_vocab
     """
     bos = tokens.new_full((len(tokens), 1), BOS)
     _, weights = model.teach(source, lengths, torch.cat([bos, tokens[:, :-1]], dim=1))          # (B, T, S)
-    is_word = [[regex.search(r'\w', word) is not None for word in words] + [False] for words in source_words]
+    letter = regex.compile(r'[\p{L}\p{N}]')
+    is_word = [[letter.search(word) is not None for word in words] + [False] for words in source_words]
     is_word = pad(is_word)[0].to(source.device)                                                 # (B, S)
     is_rare = is_word * ((source == UNK) | (source >= 100))     # ids are ranks: the first 100 are frequent
     looked_at = (weights.float() + (is_word + is_rare)[:, None]).argmax(-1).tolist()            # B lists of T
@@ -175,6 +181,7 @@ def translate(texts, model, source_vocab, target_vocab, beam_size=5, length_pena
 
 def tokenize_13a(text):
     """The tokenisation of mteval-v13a, the WMT's own script, on which all published scores rest."""
+    text = text.replace('<skipped>', '')
     for entity, sign in ('&quot;', '"'), ('&amp;', '&'), ('&lt;', '<'), ('&gt;', '>'):
         text = text.replace(entity, sign)
     text = regex.sub(r'([{-~\[-` -&(-+:-@/])', r' \1 ', f' {text} ')       # signs stand alone ...
@@ -250,8 +257,9 @@ def main(given):
         return print_scores(ours, theirs)
     if evaluate not in ('', 'valid', 'test'):
         fail(f'--evaluate takes valid or test, not {evaluate!r}')
-    if beam_size < 1 or not 1 <= n_best <= beam_size or batch_size < 1:
-        fail('--beam_size and --batch_size are at least 1, and --n_best is from 1 to beam_size')
+    if not 1 <= n_best <= beam_size or batch_size < 1 or length_penalty > 10:
+        fail('--beam_size and --batch_size are at least 1, --n_best is from 1 to beam_size, and '
+             '--length_penalty at most 10')
     if input and os.path.exists(input) and not os.path.getsize(input):
         fail(f'{input} is empty: there is nothing to translate')
     if not text.isascii() and any('\ud800' <= letter <= '\udfff' for letter in text):
@@ -301,4 +309,6 @@ def main(given):
                 show([line], sys.stdout)
 
 if __name__ == '__main__':
+    if hasattr(signal, 'SIGPIPE'):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)       # python sample.py ... | head
     main(override(globals()))

@@ -114,7 +114,7 @@ print([text, rate, steps, plot], given)
     for arguments, expected in [
             ([], "['a', 0.5, 10, True] []"),
             (['--text=2024', '--rate', '1'], "['2024', 1.0, 10, True] ['text', 'rate']"),
-            (['--plot=false', '--steps=-3'], "['a', 0.5, -3, False] ['plot', 'steps']"),
+            (['--plot=false', '--steps=3'], "['a', 0.5, 3, False] ['plot', 'steps']"),
             (['--plot', '--text='], "['', 0.5, 10, True] ['plot', 'text']"),
             (['--plot', 'false', '--text', 'a=b c'], "['a=b c', 0.5, 10, False] ['plot', 'text']")]:
         assert run([script, *arguments])[0].strip() == expected, arguments
@@ -122,6 +122,8 @@ print([text, rate, steps, plot], given)
     assert '--rate=0.5' in help and 'some switch' in help
     refused([script, '--stps=3'], '--steps')
     refused([script, '--steps=many'], 'whole number', 'many')
+    refused([script, '--steps=-3'], '-3')
+    refused([script, '--rate=nan'], 'nan')
     refused([script, '--steps'], 'value')
     refused([script, 'steps=3'], 'steps=3')
 

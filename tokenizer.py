@@ -44,7 +44,7 @@ def override(script):
     if '--help' in arguments or '-h' in arguments:
         source = open(script['__file__'], encoding='utf-8').read()
         comments = dict(regex.findall(r'^(\w+) = .*? # (.*)$', source, regex.MULTILINE))
-        lines = [f'  --{k}={v!r}'.ljust(44) + comments.get(k, '') for k, v in config.items()]
+        lines = [f'  --{k}={v!r}'.ljust(44) + '  ' + comments.get(k, '') for k, v in config.items()]
         print(script['__doc__'].strip(), '\n\nflags, with their defaults:\n' + '\n'.join(lines))
         raise SystemExit(0)
     while arguments:
@@ -63,15 +63,22 @@ def override(script):
             value = arguments.pop(0)
         try:
             script[key] = words[value.lower()] if kind is bool else kind(value)
+            if kind in (int, float) and not 0 <= script[key] < float('inf'):
+                raise ValueError
         except (KeyError, ValueError):
-            wanted = {bool: 'true or false', int: 'a whole number', float: 'a number'}[kind]
+            wanted = {bool: 'true or false', int: 'a whole number from 0', float: 'a number from 0'}[kind]
             fail(f'--{key} takes {wanted}, not {value!r}')
+        if key.endswith('_dir') and not value:
+            fail(f'--{key} needs the name of a folder')
         given.append(key)
     return given
 
 @contextlib.contextmanager
 def replacing(path, mode='wb', **how):
     """Open a file beside `path` that takes its name once it is whole: a kill leaves the old or the new."""
+    path = os.path.realpath(path)                   # a link stays one
+    if os.path.exists(path) and not os.path.isfile(path):
+        fail(f'cannot write {path}: it is there, and no ordinary file')
     beside = f'{path}.{os.getpid()}.tmp'
     try:
         os.makedirs(os.path.dirname(path) or '.', exist_ok=True)
@@ -90,7 +97,7 @@ def decode_lines(file, path):
         for number, line in enumerate(file, 1):
             yield line.rstrip(b'\r\n').decode('utf-8')
     except UnicodeDecodeError:
-        fail(f'{path}, line {number} is not UTF-8: convert it, for example with  iconv -f latin1 -t utf-8')
+        fail(f'{path}, line {number} is not UTF-8: convert it, as with  iconv -f ITS_ENCODING -t utf-8')
 
 def read_lines(path):
     """The lines of a text file; status 2 where it cannot be read or is not UTF-8."""
@@ -117,12 +124,13 @@ def read_meta(data_dir):
     try:
         with open(f'{data_dir}/meta.json', encoding='utf-8') as file:
             meta = json.load(file)
-        if not {'source_lang', 'target_lang', 'files'} <= set(meta):
+        langs, splits = (meta['source_lang'], meta['target_lang']), ('train', 'valid', 'test')
+        if not all(meta['files'][f'{split}.{lang}']['fingerprint'] for split in splits for lang in langs):
             raise ValueError
         return meta
     except OSError:
         fail(f'no data in {data_dir}/: run  python prepare.py --data_dir={data_dir}')
-    except (ValueError, TypeError):
+    except (ValueError, KeyError, TypeError):
         fail(f'{data_dir}/meta.json is damaged: run  python prepare.py --data_dir={data_dir}  again')
 
 # -----------------------------------------------------------------------------
@@ -140,10 +148,10 @@ INVISIBLE = regex.compile(rf'[\p{{Cc}}\p{{Zl}}\p{{Zp}}]|([\u00ad\u200b\u200e\u20
 
 def normalise(text):
     """Unicode NFC, single spaces, no control or zero-width characters: 'a\\u00a0 b\\u00ad' -> 'a b'."""
-    if not text.isascii():
-        text = unicodedata.normalize('NFC', text)
     if not text.isprintable() or JOINER in text:
         text = INVISIBLE.sub(lambda match: '' if match[1] else ' ', text)
+    if not text.isascii():
+        text = unicodedata.normalize('NFC', text)
     return ' '.join(text.split())
 
 def split(text):

@@ -8,7 +8,7 @@ Train the translator: on a GPU where there is one, else on the CPU.
 Reads the ids in data/, writes checkpoints/{best,last}.pt and log.jsonl, and draws training_plots/loss.svg.
 Ctrl-C saves and stops.
 """
-import itertools, json, math, signal, sys, time
+import itertools, json, math, os, signal, sys, time
 
 import numpy as np
 import torch
@@ -51,6 +51,7 @@ seed = 1                    # of the first weights, the order of the batches and
 device = 'auto'             # auto, cpu, cuda, cuda:1, mps
 dtype = 'auto'              # auto, float32, bfloat16, float16
 # -----------------------------------------------------------------------------
+LIMITS = 'max_steps', 'max_epochs', 'max_minutes'
 MODEL = 'attention', 'bidirectional', 'scratch', 'n_layer', 'n_embd', 'n_hidden', 'dropout'
 
 # -----------------------------------------------------------------------------
@@ -132,6 +133,20 @@ def clock(seconds):
 # -----------------------------------------------------------------------------
 
 def main(given):
+    # the settings, and what a run that is resumed left behind
+    saved = read_checkpoint(f'{out_dir}/last.pt') if resume else {}
+    if resume and 'optimizer' not in saved:
+        fail(f'{out_dir}/last.pt cannot be resumed: it is a copy of a best.pt, or damaged')
+    mine = [*given, 'resume', 'out_dir', *(LIMITS if set(LIMITS) & set(given) else [])]
+    globals().update({name: value for name, value in saved.get('config', {}).items() if name not in mine})
+    if not (max_steps or max_epochs or max_minutes):
+        globals()['max_epochs'] = 3.0
+    if min(batch_tokens, log_interval, eval_interval, warmup_steps) < 1:
+        fail('--batch_tokens, --log_interval, --eval_interval and --warmup_steps are at least 1')
+    if label_smoothing >= 1:
+        fail('--label_smoothing is from 0 to less than 1')
+    config = settings(globals())
+
     # the data, memory-mapped
     meta = read_meta(data_dir)
     languages = meta['source_lang'], meta['target_lang']
@@ -140,18 +155,6 @@ def main(given):
     source_vocab, target_vocab = (read_vocabulary(data_dir, lang) for lang in languages)
     source_lengths, target_lengths = (np.diff(offsets) for _, offsets in train_set)
     triples = [list(itertools.islice(read_lines(f'{data_dir}/valid.{lang}'), 3)) for lang in languages]
-
-    # the settings, and what a run that is resumed left behind
-    saved = read_checkpoint(f'{out_dir}/last.pt') if resume else {}
-    kept = {k: v for k, v in saved.get('config', {}).items() if k not in given + ['resume', 'out_dir']}
-    globals().update(kept)
-    if not (max_steps or max_epochs or max_minutes):
-        globals()['max_epochs'] = 3.0
-    if min(batch_tokens, log_interval, eval_interval, warmup_steps) < 1:
-        fail('--batch_tokens, --log_interval, --eval_interval and --warmup_steps are at least 1')
-    if min(max_steps, max_epochs, max_minutes, learning_rate, grad_clip) < 0 or not 0 <= label_smoothing < 1:
-        fail('limits, --learning_rate and --grad_clip are not negative, --label_smoothing is from 0 to below 1')
-    config = settings(globals())
     model_config = {'source_vocab': len(source_vocab), 'target_vocab': len(target_vocab),
                     **{name: config[name] for name in MODEL}}
     if resume and (saved['source_words'], saved['target_words']) != (source_vocab.words, target_vocab.words):
@@ -182,7 +185,7 @@ def main(given):
     header = {'config': config, 'parameters': sum(p.numel() for p in model.parameters()), 'device': where,
               'dtype': str(kind).split('.')[1], 'torch': torch.__version__, 'data': meta['files']}
     entries = [header]
-    if resume:
+    if os.path.exists(f'{out_dir}/log.jsonl') and resume:
         entries = [entry for entry in plots.read_log(out_dir) if entry.get('step', 0) <= step]
     with replacing(f'{out_dir}/log.jsonl', 'w', encoding='utf-8') as file:
         file.writelines(json.dumps(entry) + '\n' for entry in entries)
