@@ -46,7 +46,7 @@ label_smoothing = 0.1       # probability given to all the other words (Szegedy 
 grad_clip = 1.0             # greatest norm of the gradient
 log_interval = 50           # updates between progress lines
 eval_interval = 500         # updates between evaluations, each of which saves
-patience = 10               # evaluations without improvement before the run ends
+patience = 10               # evaluations without improvement before the run ends, 0: it never does for that
 seed = 1                    # of the first weights, the order of the batches and the dropout
 device = 'auto'             # auto, cpu, cuda, cuda:1, mps
 dtype = 'auto'              # auto, float32, bfloat16, float16
@@ -220,7 +220,7 @@ def main(given):
             paused = time.time()
             loss = evaluate(model, *valid_set, where, kind)
             best, worse = (loss, 0) if loss < best else (best, worse + 1)
-            if worse == patience:
+            if 0 < patience <= worse:
                 stop.append(f'no improvement in {patience} evaluations')
             rank = 'the best so far' if worse == 0 else f'{worse} without improvement'
             perplexity = f'{math.exp(min(loss, 99)):.2f}'
