@@ -13,8 +13,8 @@ import regex
 import torch
 
 from model import Config, Seq2Seq, autocast, choose_device, choose_dtype
-from tokenizer import BOS, EOS, PAD, SPECIAL, UNK, Vocabulary, decode_lines, fail, join, normalise
-from tokenizer import override, read_lines, read_meta, read_vocabulary, replacing, split
+from tokenizer import BOS, EOS, PAD, UNK, Vocabulary, decode_lines, fail, normalise, override, read_lines
+from tokenizer import read_meta, read_vocabulary, replacing, split, to_text
 
 # -----------------------------------------------------------------------------
 # config
@@ -159,7 +159,7 @@ def translate(texts, model, source_vocab, target_vocab, beam_size=5, length_pena
     order = sorted((i for i in range(len(texts)) if words[i]), key=lambda i: len(words[i]))
     for batch in (order[i:i + batch_size] for i in range(0, len(order), batch_size)):
         source_words = [words[i] for i in batch]
-        source, lengths = pad([[source_vocab.ids.get(w, UNK) for w in ws] + [EOS] for ws in source_words])
+        source, lengths = pad([source_vocab.look_up(ws) + [EOS] for ws in source_words])
         source = source.to(device)                                                              # (B, S)
         with autocast(device.type, dtype):
             tokens, scores = beam_search(model, source, lengths, 2 * lengths + 10, beam_size, length_penalty,
@@ -172,8 +172,7 @@ def translate(texts, model, source_vocab, target_vocab, beam_size=5, length_pena
                     found = [[target_vocab.words[i] for i in row] for row in ids.tolist()]
                 for i, target, score in zip(batch, found, scores[:, rank].tolist()):
                     if score > float('-inf'):
-                        target = [w for w in target if w not in SPECIAL or w == SPECIAL[UNK]]
-                        results[i][rank:] = [(join(target), score)]
+                        results[i][rank:] = [(to_text(target), score)]
     return results
 
 # -----------------------------------------------------------------------------

@@ -81,7 +81,7 @@ def replacing(path, mode='wb', **how):
         fail(f'cannot write {path}: it is there, and no ordinary file')
     beside = f'{path}.{os.getpid()}.tmp'
     try:
-        os.makedirs(os.path.dirname(path) or '.', exist_ok=True)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(beside, mode, **how) as file:
             yield file
         os.replace(beside, path)
@@ -137,11 +137,12 @@ def read_meta(data_dir):
 # a sentence is split into words so that it can be put together again: a mark says where there was no space
 
 JOINER = '￭'                # U+FFED, as in OpenNMT's tokenizer: "hard-hat!" -> hard ￭-￭ hat ￭!
-WORD = r'[\p{L}\p{M}\p{N}_]'
+LETTERS = r'\p{L}\p{M}\p{N}_'
+WORD = f'[{LETTERS}]'
 CLITIC = rf"(?<=[\p{{L}}{JOINER}])['’](?:s|re|ve|ll|d|m|t)(?!{WORD})"       # man's, don't, geht's
 ELISION = r"(?<=\p{L})['’](?=\p{L})"                                        # l'homme, o'clock
 NUMBER = r'(?<=\p{N})[.,:](?=\p{N})'                                        # 1,000.50 and 10:30 stay whole
-SIGNS = rf'([^\p{{L}}\p{{M}}\p{{N}}_\s])(?<!\1\1)\1*'         # one sign, or a whole run of the same
+SIGNS = rf'([^{LETTERS}\s])(?<!\1\1)\1*'                               # one sign, or a whole run of the same
 LEFT = regex.compile(rf'(?<=\S)(?:{CLITIC}|(?!{ELISION}|{NUMBER}){SIGNS})', regex.IGNORECASE)
 RIGHT = regex.compile(rf'(?!{CLITIC}|{NUMBER}){SIGNS}(?={WORD})', regex.IGNORECASE)
 INVISIBLE = regex.compile(rf'[\p{{Cc}}\p{{Zl}}\p{{Zp}}]|([\u00ad\u200b\u200e\u200f\ufeff{JOINER}])')
@@ -180,13 +181,20 @@ class Vocabulary:
     def __len__(self):
         return len(self.words)
 
+    def look_up(self, words):
+        return [self.ids.get(word, UNK) for word in words]
+
     def encode(self, text):
         """A sentence to ids, without <bos> and <eos>."""
-        return [self.ids.get(word, UNK) for word in split(normalise(text))]
+        return self.look_up(split(normalise(text)))
 
     def decode(self, ids):
-        """Ids to natural text; <pad>, <bos> and <eos> leave no trace."""
-        return join(self.words[i] for i in ids if i == UNK or i >= len(SPECIAL))
+        """Ids to natural text."""
+        return to_text(self.words[i] for i in ids)
+
+def to_text(words):
+    """join(), in which <pad>, <bos> and <eos> leave no trace."""
+    return join(word for word in words if word not in SPECIAL or word == SPECIAL[UNK])
 
 def read_vocabulary(data_dir, lang):
     path = f'{data_dir}/vocab.{lang}.txt'
@@ -197,7 +205,7 @@ def read_vocabulary(data_dir, lang):
 def build_vocabulary(counts, size, min_count):
     """Counter of words -> [(word, count)], the special ones first, then by count, ties by the alphabet."""
     kept = sorted((w for w, n in counts.items() if n >= min_count), key=lambda w: (-counts[w], w))
-    kept = kept[:max(size - len(SPECIAL), 0)]
+    kept = kept[:size - len(SPECIAL)]
     unknown = sum(counts.values()) - sum(counts[w] for w in kept)
     return [(word, unknown if word == '<unk>' else 0) for word in SPECIAL] + [(w, counts[w]) for w in kept]
 
@@ -251,14 +259,15 @@ def blocks_of_lines(path, size=1 << 20):
 def count_words(block):
     return collections.Counter(split(block))
 
-def encode_block(block, ids={}):
-    sentences = [[ids.get(word, UNK) for word in split(line)] for line in block.split('\n')[:-1]]
+def share_vocabulary(words):
+    """Give a worker process the vocabulary once, not with every block."""
+    global shared
+    shared = Vocabulary(words)
+
+def encode_block(block):
+    sentences = [shared.look_up(split(line)) for line in block.split('\n')[:-1]]
     lengths = np.array([len(s) for s in sentences], np.int64)
     return np.fromiter((i for s in sentences for i in s), np.uint32, lengths.sum()), lengths
-
-def share_words(words):
-    """Give a worker process the vocabulary once, not with every block."""
-    encode_block.__defaults__ = ({word: i for i, word in enumerate(words)},)
 
 def print_coverage(lang, counts, vocab, sizes=(5000, 10000, 20000, 30000, 50000)):
     """What a vocabulary of each size would know of the running words."""
@@ -289,7 +298,7 @@ def main():
         with replacing(path, 'w', encoding='utf-8', newline='\n') as file:
             file.writelines(f'{word}\t{n}\n' for word, n in vocab)
         print_coverage(lang, counts, vocab)
-        with multiprocessing.Pool(n_workers, share_words, ([word for word, _ in vocab],)) as pool:
+        with multiprocessing.Pool(n_workers, share_vocabulary, ([word for word, _ in vocab],)) as pool:
             for part in 'train', 'valid', 'test':
                 blocks = pool.imap(encode_block, blocks_of_lines(f'{data_dir}/{part}.{lang}'))
                 text = meta['files'][f'{part}.{lang}']['fingerprint']

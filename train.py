@@ -16,7 +16,7 @@ import torch
 import plot as plots
 from model import Config, Seq2Seq, autocast, choose_device, choose_dtype
 from sample import pad, read_checkpoint, translate
-from tokenizer import BOS, EOS, PAD, fail, override, read_ids, read_lines, read_meta, read_vocabulary
+from tokenizer import BOS, EOS, fail, override, read_ids, read_lines, read_meta, read_vocabulary
 from tokenizer import replacing, settings
 
 # -----------------------------------------------------------------------------
