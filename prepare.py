@@ -2,6 +2,8 @@
 From a corpus to data/: pairs of sentences that translate each other, fetched, cleaned and counted.
 
     python prepare.py                           WMT19 German-English; without a network the toy corpus
+    python prepare.py --corpora=all --max_pairs=0       all of it: 10.4 GB to fetch, 38.7 million pairs
+    python prepare.py --source_lang=en --target_lang=fr --data_dir=data/en-fr
     python prepare.py --dataset=multi30k --target_lang=fr --data_dir=data/multi30k
     python prepare.py --dataset=tatoeba --source_lang=en --target_lang=de --data_dir=data/tatoeba
     python prepare.py --dataset=files --train_source=my.de.gz --train_target=my.en.gz
@@ -9,14 +11,19 @@ From a corpus to data/: pairs of sentences that translate each other, fetched, c
 Writes data/{train,valid,test}.LANG, UTF-8 and one sentence a line, and data/meta.json: what was read, dropped
 and kept. Downloads stay in data/downloads/: one that was cut off goes on, one that is whole is not repeated.
 """
-import collections, contextlib, gzip, heapq, itertools, json, os, queue, random, sys, tarfile
-import threading, time, urllib.parse, zipfile, zlib
+import collections, contextlib, gzip, hashlib, heapq, html, io, itertools, json, os, queue, random, shutil
+import sys, tarfile, textwrap, threading, time, urllib.parse, zipfile, zlib
+try:
+    import fcntl
+except ImportError:                                 # windows: there two runs at once are not kept apart
+    fcntl = None
 
+import numpy as np
 import requests
 import regex
 
-from tokenizer import checksum, decode_lines, fail, fingerprint, normalise, override, read_lines, replacing
-from tokenizer import settings
+from tokenizer import Progress, checksum, decode_lines, fail, normalise, over_cores, override, read_lines
+from tokenizer import replacing, settings
 
 # -----------------------------------------------------------------------------
 # config
@@ -24,11 +31,16 @@ dataset = 'auto'            # auto (wmt19, without a network toy) | wmt19 | mult
 source_lang = 'de'          # translate from this language ...
 target_lang = 'en'          # ... into this one
 data_dir = 'data'           # the folder to fill
-corpora = 'europarl_v9,newscommentary_v14'  # the parts of wmt19 to train on, or all
+corpora = 'europarl,newscommentary'     # the parts of wmt19 to train on, by how their names begin, or all
 max_pairs = 2000000         # training pairs at the most, 0: no limit
 min_len = 1                 # words, by white space, that each side of a training pair has at least ...
 max_len = 128               # ... and at the most
 max_ratio = 2.5             # words of the longer side to words of the shorter, judged from 10 words on
+max_word = 40               # characters of a word at the most
+min_latin = 0.5             # latin letters in what is neither digit nor space; de, en and fr only
+drop_identical = True       # drop a pair whose sides are the same
+drop_foreign = True         # drop a side of 5 words or more in another language; de, en and fr only
+drop_duplicates = True      # drop a pair that was there before, in whichever corpus
 toy_pairs = 50000           # training pairs of the toy corpus
 mirror = ''                 # a folder or an http address in which DATASET/FILE lies, tried before the origin
 verify = True               # compare sizes and checksums where they are known
@@ -38,12 +50,11 @@ valid_source = ''           # for files: if not given, validation pairs are draw
 valid_target = ''           # for files: the translation of valid_source
 test_source = ''            # for files: if not given, test pairs are drawn from the training pairs
 test_target = ''            # for files: the translation of test_source
+workers = 0                 # processes that filter, 0: one for each core; the result is always the same
 seed = 1337                 # of everything that is drawn
 # -----------------------------------------------------------------------------
 # what there is: each file's origin, its bytes and its sha256 (or md5), where these are known
 
-CORPORA = {'europarl_v9': 'europarl-v9.de-en.tsv.gz',
-           'newscommentary_v14': 'news-commentary-v14.de-en.tsv.gz'}
 FILES = {
     'wmt19/europarl-v9.de-en.tsv.gz': (
         'https://www.statmt.org/europarl/v9/training/europarl-v9.de-en.tsv.gz', 204454328,
@@ -51,6 +62,24 @@ FILES = {
     'wmt19/news-commentary-v14.de-en.tsv.gz': (
         'https://data.statmt.org/news-commentary/v14/training/news-commentary-v14.de-en.tsv.gz', 39390551,
         '8aaa98a77d38bd39dcbdbcb775f3b6c633700e4c10fd915cf3dc6b9bfd0f2dca'),
+    'wmt19/training-parallel-commoncrawl.tgz': (
+        'https://www.statmt.org/wmt13/training-parallel-commoncrawl.tgz', 918311367,
+        'c7a74e2ea01ac6c920123108627e35278d4ccb5701e15428ffa34de86fa3a9e5'),
+    'wmt19/wikititles-v1.de-en.tsv.gz': (
+        'https://data.statmt.org/wikititles/v1/wikititles-v1.de-en.tsv.gz', 17919359,
+        '24b0222ee87b6b8b3142c92f1b6f3c49374503fb066c46f190f00bf717a67102'),
+    'wmt19/rapid2019.de-en.zip': (
+        'https://s3-eu-west-1.amazonaws.com/tilde-model/rapid2019.de-en.zip', 111888392,
+        'ed5a10e57092715020334b918f6e114e5b6c7206bee3e956f2a1e2937c59c2e7'),
+    'wmt19/en-de.bicleaner07.tmx.gz': (
+        'https://s3.amazonaws.com/web-language-models/paracrawl/release3/en-de.bicleaner07.tmx.gz',
+        9091373722,
+        'fbeef288e4f1d294534be3afbf43469cf59938553436108d717873c1c50d34c7'),
+    'wmt19/news-commentary-v14.en-fr.tsv.gz': (
+        'https://data.statmt.org/news-commentary/v14/training/news-commentary-v14.en-fr.tsv.gz', 0, ''),
+    'wmt19/training-parallel-europarl-v7.tgz': (
+        'https://www.statmt.org/wmt13/training-parallel-europarl-v7.tgz', 657632379,
+        '0224c7c710c8a063dfd893b0cc0830202d61f4c75c17eb8e31836103d27d96e7'),
     'wmt19/dev.tgz': (
         'https://data.statmt.org/wmt19/translation-task/dev.tgz', 38654961,
         '7a7deccf82ebb05ba508dba5eb21356492224e8f630ec4f992132b029b4b25e7'),
@@ -58,6 +87,16 @@ FILES = {
         'https://data.statmt.org/wmt19/translation-task/test.tgz', 0, '84de7162d158e28403103b01aeefc39a'),
     'tatoeba/deu-eng.zip': ('https://www.manythings.org/anki/deu-eng.zip', 0, ''),     # these two grow
     'tatoeba/fra-eng.zip': ('https://www.manythings.org/anki/fra-eng.zip', 0, '')}
+# wmt19's corpora by their two languages: the file, and of an archive the member without its language
+CORPORA = {
+    ('de', 'en'): {'europarl_v9': ('europarl-v9.de-en.tsv.gz', ''),
+                   'paracrawl_v3': ('en-de.bicleaner07.tmx.gz', ''),
+                   'commoncrawl': ('training-parallel-commoncrawl.tgz', 'commoncrawl.de-en'),
+                   'newscommentary_v14': ('news-commentary-v14.de-en.tsv.gz', ''),
+                   'wikititles_v1': ('wikititles-v1.de-en.tsv.gz', ''),
+                   'rapid_2019': ('rapid2019.de-en.zip', 'rapid2019.de-en')},
+    ('en', 'fr'): {'europarl_v7': ('training-parallel-europarl-v7.tgz', 'training/europarl-v7.fr-en'),
+                   'newscommentary_v14': ('news-commentary-v14.en-fr.tsv.gz', '')}}
 MULTI30K = {
     'train.de': '726e39b2fa9eb9ffb6dc763fb35a179f80fae06ffc5d28b6ace5faa883de28a6',
     'train.en': 'd79cfa999dd4c51d2cb42499b6796d5a882c3a8a961923c25a898c90f8bbd56f',
@@ -79,10 +118,11 @@ FILES.update({
 
 HEADERS = {'User-Agent': 'Mozilla/5.0 (X11; Linux x86_64) nanoseq2seq',     # some refuse requests' own
            'Accept-Encoding': 'identity'}                                   # a .gz shall come as it is
+TIMEOUTS = 20, 60                                   # seconds to connect, and without a byte
 NETWORK_ERRORS = requests.RequestException, requests.packages.urllib3.exceptions.HTTPError
 
 class Unreachable(Exception):
-    """Says why a file can be had nowhere."""
+    """Says what cannot be had, why, and how to help."""
 
 def explain(error):
     """A network error in a few words."""
@@ -97,18 +137,20 @@ def explain(error):
 def probe(choices, seconds=15):
     """
     Ask for all urls at once, until it is clear for each list of `choices` which is the first that can be had.
-    Returns {url: '' or why it is not to be had, None if nobody waited for it}. The threads are left behind
-    where a firewall that drops packets or a name server that hangs holds them up.
+    Returns {url: '' or why it is not to be had, None if nobody waited for it} and {url: bytes, 0 if unknown}.
+    The threads are left behind where a firewall that drops packets or a hanging name server holds them up.
     """
     answers, deadline = queue.Queue(), time.monotonic() + seconds
+    heard = dict.fromkeys(sum(choices, []))
+    sizes = dict.fromkeys(heard, 0)
     def ask(url):
         try:
-            status = requests.head(url, headers=HEADERS, timeout=seconds, allow_redirects=True).status_code
+            answer = requests.head(url, headers=HEADERS, timeout=seconds, allow_redirects=True)
+            status, sizes[url] = answer.status_code, int(answer.headers.get('Content-Length', 0))
             there = status < 400 or status >= 500 or status in (405, 429)   # if only busy, download() waits
             answers.put((url, '' if there else f'HTTP {status}'))
         except NETWORK_ERRORS as error:
             answers.put((url, explain(error)))
-    heard = dict.fromkeys(sum(choices, []))
     for url in heard:
         threading.Thread(target=ask, args=(url,), daemon=True).start()
     def open_still(urls):                           # the first of those that have not failed has not answered
@@ -117,20 +159,24 @@ def probe(choices, seconds=15):
         try:
             heard.update([answers.get(timeout=max(deadline - time.monotonic(), 0))])
         except queue.Empty:
-            return {url: f'no answer in {seconds} s' if why is None else why for url, why in heard.items()}
-    return heard
+            heard = {url: f'no answer in {seconds} s' if why is None else why for url, why in heard.items()}
+    return heard, sizes
 
 def download(url, part, tries=5):
-    """Fetch what the file `part` still lacks of the url; returns '' or why it is not whole."""
+    """
+    Fetch what the file `part` still lacks of the url; returns '' or why it is not whole. It gives up after
+    `tries` that brought nothing new, with a growing wait between them.
+    """
     print(f'fetching {url}', flush=True)
     tag = f'{part}.tag'                             # the server's name for this version of the file
-    for attempt in range(tries):
+    attempt, furthest = 0, 0
+    while attempt < tries:
         time.sleep(2 ** attempt - 1)
         version = next(read_lines(tag), '') if os.path.exists(tag) and os.path.exists(part) else ''
         begin = os.path.getsize(part) if version else 0
         rest = {'Range': f'bytes={begin}-', 'If-Range': version} if begin else {}
         try:
-            with requests.get(url, headers={**HEADERS, **rest}, stream=True, timeout=(20, 60)) as response:
+            with requests.get(url, headers={**HEADERS, **rest}, stream=True, timeout=TIMEOUTS) as response:
                 status, got = response.status_code, response.headers
                 why_not = f'HTTP {status}'
                 if status == 416:                   # there is nothing after what we have: is that all?
@@ -143,10 +189,12 @@ def download(url, part, tries=5):
                     etag = got.get('ETag', 'W/')                # W/: one that does not vouch for every byte
                     with open(tag, 'w') as file:
                         file.write(got.get('Last-Modified', '') if etag.startswith('W/') else etag)
+                    bar = Progress(url.rpartition('/')[2], 'bytes', begin)
                     with open(part, 'ab' if begin else 'wb') as file:
-                        blocks = iter(lambda: response.raw.read(1 << 16, decode_content=False), b'')
-                        for block in show_progress(blocks, url.rpartition('/')[2], begin, size):
+                        while block := response.raw.read(1 << 16, decode_content=False):
                             file.write(block)
+                            bar.show(file.tell(), size and file.tell() / size)
+                    bar.close()
                     if not size or os.path.getsize(part) == size:
                         return ''
                     why_not = 'the connection broke'
@@ -154,20 +202,9 @@ def download(url, part, tries=5):
                     return why_not
         except NETWORK_ERRORS as error:
             why_not = explain(error)
+        came = os.path.getsize(part) if os.path.exists(part) else 0
+        attempt, furthest = 0 if came > furthest else attempt + 1, max(came, furthest)
     return f'{why_not}, {tries} times'
-
-def show_progress(blocks, name, done, size):
-    """Hand the blocks on and tell how far we are: in a line that moves on a terminal, else twice a minute."""
-    terminal, begin, start = sys.stdout.isatty(), done, time.monotonic()
-    told = start
-    for block in blocks:
-        yield block
-        done, now = done + len(block), time.monotonic()
-        if done == size or now - told > (0.2 if terminal else 30):
-            told, speed = now, (done - begin) / max(now - start, 0.001)
-            of = f' of {size / 1e6:.1f} MB, {(size - done) / speed:.0f} s left' if size else ' MB'
-            print(f'  {name}: {done / 1e6:.1f}{of}, {speed / 1e6:.1f} MB/s'.ljust(79 * terminal),
-                  end='\r' if terminal and done != size else '\n', flush=True)
 
 def unlike(path, size, digest):
     """'' if a file has the size and the checksum that it should have, else what is wrong."""
@@ -194,11 +231,17 @@ def fetch(names):
             urls[name] = mirrored * online + [origin]
         elif wrong := unlike(path, size, digest):
             fail(f'{path}: {wrong}. Delete or replace it, or take it as it is with --verify=false')
-    heard = probe(list(urls.values()))
-    if any(all(heard[url] for url in choice) for choice in urls.values()):
-        reasons = [f'{mirror} has no {name}' for name in urls if mirror and not online]
-        reasons += [f'{urllib.parse.urlsplit(url).netloc}: {why}' for url, why in heard.items() if why]
-        raise Unreachable('; '.join(dict.fromkeys(reasons)))
+    heard, sizes = probe(list(urls.values()))
+    def could_not(name):
+        reasons = [f'{mirror} has no {name}'] * bool(mirror and not online)
+        reasons += [f'{url}: {heard[url]}' for url in urls[name]]
+        return (f'could not fetch {"; ".join(reasons)}. Run this again to go on, or fetch it by hand:  '
+                f'curl -L -o {paths[name]} {FILES[name][0]}')
+    for name in urls:
+        if all(heard[url] for url in urls[name]):
+            raise Unreachable(could_not(name))
+    sizes = [next(sizes[url] for url in urls[name] if not heard[url]) or FILES[name][1] for name in urls]
+    announce(sizes, [path for name, path in paths.items() if name not in urls])
     for name, choice in urls.items():
         path, part, (origin, size, digest) = paths[name], f'{paths[name]}.part', FILES[name]
         os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -212,43 +255,92 @@ def fetch(names):
                     break
                 os.remove(part)
         else:
-            fail('could not fetch ' + '; '.join(f'{url}: {heard[url]}' for url in choice)
-                 + f'. Run this again to go on, or fetch it by hand:  curl -L -o {path} {origin}')
-    return list(paths.values())
+            fail(could_not(name))
+    return [paths[name] for name in names]
+
+def announce(sizes, there):
+    """Say how much is to fetch, `sizes` in bytes (0: unknown), and what it will be on disk in the end."""
+    fetched, free = sum(sizes), shutil.disk_usage(data_dir).free
+    packed = fetched + sum(map(os.path.getsize, there))
+    text = min(3 * packed, 330 * (max_pairs or packed))         # as Europarl packs; bytes of one of its pairs
+    total = fetched + 4 / 3 * text                              # ids take a third of the text
+    unknown = f' and {sizes.count(0)} files of unknown size' if 0 in sizes else ''
+    what = f'{fetched / 1e6:,.1f} MB{unknown}' if sizes else 'nothing'
+    print(f'to fetch: {what}; in the end, with text and ids, about {total / 1e6:,.0f} MB on disk, '
+          f'where {free / 1e6:,.0f} MB are free', flush=True)
+    if fetched > free:
+        fail(f'{data_dir}/ has no room for that: make some, or take another disk with --data_dir=...')
+
+@contextlib.contextmanager
+def alone():
+    """Let no other prepare.py work in data_dir: it waits. The system opens the lock, however we end."""
+    os.makedirs(data_dir, exist_ok=True)
+    with open(f'{data_dir}/.lock', 'w') as lock:
+        if fcntl:
+            try:
+                fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                print(f'another prepare.py is at work in {data_dir}/: waiting for its end', flush=True)
+                fcntl.lockf(lock, fcntl.LOCK_EX)
+            for name in os.listdir(data_dir):       # what a run that was killed has left
+                if regex.fullmatch(r'((train|valid|test)\.\w+|meta\.json)\.\d+\.tmp', name):
+                    os.remove(f'{data_dir}/{name}')
+        yield
 
 # -----------------------------------------------------------------------------
 # reading: each layout as a stream of (source, target), with nothing unpacked to disk
+
+class Measured(io.FileIO):
+    """A file, and how much of all such files has been read."""
+    done = total = 0
+
+    def __init__(self, path):
+        super().__init__(path)
+        Measured.total += os.path.getsize(path)
+
+    def readinto(self, buffer):
+        n = super().readinto(buffer)
+        Measured.done += n
+        return n
+
+def damaged(path, why):
+    """Give up on a file that cannot be what it should be."""
+    origin = next((FILES[name][0] for name in FILES if path.endswith(name)), '')
+    fail(f'{path} is damaged ({why}): delete it and run this again'
+         + f', or replace it:  curl -L -o {path} {origin}' * bool(origin))
 
 @contextlib.contextmanager
 def opened(path, member):
     """A file, a .gz, or one member of an archive, to read bytes from."""
     with contextlib.ExitStack() as stack:
+        raw = stack.enter_context(io.BufferedReader(Measured(path), 1 << 16))
         if path.endswith('.tgz'):
-            archive = stack.enter_context(tarfile.open(path, 'r|gz'))
+            archive = stack.enter_context(tarfile.open(fileobj=gzip.GzipFile(fileobj=raw), mode='r|'))
             found = next((info for info in archive if info.name == member), None)
             file = found and archive.extractfile(found)
         elif path.endswith('.zip'):
-            archive = stack.enter_context(zipfile.ZipFile(path))
+            archive = stack.enter_context(zipfile.ZipFile(raw))
             found = next((name for name in archive.namelist() if name.rpartition('/')[2] == member), None)
             file = found and stack.enter_context(archive.open(found))
         else:
-            file = stack.enter_context((gzip.open if path.endswith('.gz') else open)(path, 'rb'))
-        yield file or fail(f'{path} holds no {member}, or is damaged: delete or replace it')
+            file = gzip.GzipFile(fileobj=raw) if path.endswith('.gz') else raw
+        yield file or damaged(path, f'it holds no {member}')
 
 def lines_of(path, member=''):
     """tokenizer.read_lines(), for packed files too."""
-    empty = True
     try:
         with opened(path, member) as file:
-            for line in decode_lines(file, path):
-                empty = False
-                yield line
+            lines = decode_lines(file, path)
+            for first in lines:
+                yield first
+                break
+            else:
+                fail(f'{path} is empty')
+            yield from lines
     except (EOFError, gzip.BadGzipFile, tarfile.TarError, zipfile.BadZipFile, zlib.error) as error:
-        fail(f'{path} is damaged ({error}): delete or replace it')
+        damaged(path, error)
     except OSError as error:
         fail(f'cannot read {path}: {error.strerror}')
-    if empty:
-        fail(f'{path} is empty')
 
 def segments_of(path, member):
     """The segments of an SGM file, as sacrebleu takes them: no XML parser, since it is no valid XML."""
@@ -262,6 +354,24 @@ def columns(lines, langs):
     for line in lines:
         cells = line.split('\t') + ['']
         yield cells[source], cells[target]
+
+ENTITY = regex.compile('& ?(apos|quot|lt|gt|#[0-9]+|#x[0-9a-fA-F]+);')
+
+def unescape(text):
+    """Entities as ParaCrawl has them: escaped twice, or with a space inside. '&amp;lt;' and '& lt;' -> '<'"""
+    return ENTITY.sub(lambda match: html.unescape(f'&{match[1]};'), text.replace('&amp;', '&'))
+
+def units_of(path):
+    """Pairs of a TMX file's units, read as lines: no tree is so large. Either language may come first."""
+    unit, lang = {}, ''
+    for line in lines_of(path):
+        if '<tuv ' in line:
+            lang = line.partition('xml:lang="')[2][:2].lower()
+        if '<seg>' in line:
+            unit[lang] = unescape(line.partition('<seg>')[2].rpartition('</seg>')[0])
+        if '</tu>' in line:
+            yield unit.get(source_lang, ''), unit.get(target_lang, '')
+            unit = {}
 
 def parallel(read, source, target):
     """Pairs of two files, (path,) or (archive, member), in which line n translates line n."""
@@ -796,19 +906,41 @@ def need_languages(name, known):
         if lang not in known:
             fail(f'{name} has no {lang!r}: --source_lang and --target_lang can be {", ".join(known)}')
 
+def read_corpus(path, member, langs):
+    """The pairs of a corpus of wmt19 by its layout: a table, TMX, or two members of an archive."""
+    if path.endswith('.tsv.gz'):
+        return columns(lines_of(path), langs)
+    if path.endswith('.tmx.gz'):
+        return units_of(path)
+    return parallel(lines_of, *((path, f'{member}.{lang}') for lang in (source_lang, target_lang)))
+
+# validation and test, years that no training corpus holds: archive, member without its language, its sides
+NEWSTEST = {
+    ('de', 'en'): [('dev.tgz', 'dev/newstest2018-deen-{}.sgm', dict(de='src.de', en='ref.en')),
+                   ('test.tgz', 'sgm/newstest2019-deen-{}.sgm', dict(de='src.de', en='ref.en'))],
+    ('en', 'fr'): [('dev.tgz', 'dev/newstest2013.{}', dict(en='en', fr='fr')),
+                   ('dev.tgz', 'dev/newstest2014-fren-{}.sgm', dict(fr='src.fr', en='ref.en'))]}
+
 def wmt19():
-    """News and parliament. Validation is newstest2018, test is newstest2019."""
-    need_languages('wmt19', ['de', 'en'])
-    chosen = list(CORPORA) if corpora == 'all' else corpora.split(',')
-    for corpus in chosen:
-        if corpus not in CORPORA:
-            fail(f'--corpora has no {corpus!r}: it can be all, or some of {",".join(CORPORA)}')
-    names = [CORPORA[corpus] for corpus in chosen] + ['dev.tgz', 'test.tgz']
-    *paths, dev, test = fetch([f'wmt19/{name}' for name in names])
-    sides = [{'de': 'src.de', 'en': 'ref.en'}[lang] for lang in (source_lang, target_lang)]
-    return ({corpus: columns(lines_of(path), ['de', 'en']) for corpus, path in zip(chosen, paths)},
-            parallel(segments_of, *((dev, f'dev/newstest2018-deen-{side}.sgm') for side in sides)),
-            parallel(segments_of, *((test, f'sgm/newstest2019-deen-{side}.sgm') for side in sides)))
+    """Parliament, news and the web. German-English: newstest2018 and 2019; English-French: 2013 and 2014."""
+    pair = tuple(sorted((source_lang, target_lang)))
+    if pair not in CORPORA:
+        fail('wmt19 has German-English and English-French: --source_lang and --target_lang can be de and en, '
+             'or en and fr')
+    known, chosen = CORPORA[pair], {}
+    for name in corpora.split(','):
+        begins = [corpus for corpus in known if name and corpus.startswith(name) or name == 'all']
+        if not begins:
+            fail(f'--corpora has no {name!r}: it can be all, or some of {",".join(known)}')
+        chosen.update((corpus, known[corpus]) for corpus in begins)
+    names = [file for file, *_ in (*chosen.values(), *NEWSTEST[pair])]
+    paths = fetch([f'wmt19/{name}' for name in names])
+    train = {corpus: read_corpus(path, member, pair)
+             for path, (corpus, (_, member)) in zip(paths, chosen.items())}
+    def newstest(path, member, sides):
+        source, target = ((path, member.format(sides[lang])) for lang in (source_lang, target_lang))
+        return parallel(segments_of if member.endswith('.sgm') else lines_of, source, target)
+    return train, *(newstest(path, *how) for path, (_, *how) in zip(paths[-2:], NEWSTEST[pair]))
 
 def multi30k():
     """What can be seen in 31,014 photographs, a sentence each: small, clean and easy."""
@@ -864,8 +996,8 @@ def hold_out(pairs):
     Draw pairs for validation and test: a twentieth of all for each, 1,000 at the most, no sentence twice, in
     one pass that holds 20,000 pairs. The filter then drops what shares a sentence with them from training.
     """
-    draw, taken, seen = random.Random(seed), [], set()
-    drawn = heapq.nsmallest(20 * 1000, pairs, key=lambda pair: draw.random())
+    draw, taken, seen = random.Random(seed).random, [], set()
+    drawn = heapq.nsmallest(20 * 1000, pairs, key=lambda pair: draw())
     for source, target in tidy(drawn):
         if source and target and not {source, target} & seen:
             taken.append((source, target))
@@ -874,51 +1006,165 @@ def hold_out(pairs):
     return taken[:size], taken[size:2 * size]
 
 # -----------------------------------------------------------------------------
-# filtering: what there is nothing to learn from, counted by reason
+# filtering: what speaks against a pair. Each function takes its two texts and their words
 
-REASONS = ['empty', 'length', 'ratio', 'identical', 'held out', 'duplicate']
+def odd_length(texts, words):
+    """Too short or too long: clean-corpus-n of Moses (Koehn et al. 2007)."""
+    short, long = sorted(map(len, words))
+    return not min_len <= short <= long <= (max_len or long)
+
+def odd_ratio(texts, words):
+    """One side much longer (Ng et al. 2019); but not 'Hi.' and 'Grüß Gott!', of which nothing follows."""
+    short, long = sorted(map(len, words))
+    return max_ratio and long >= 10 and long > max_ratio * short
+
+def long_word(texts, words):
+    """An address, or a row of words that lost its spaces (OpusFilter: Aulamo et al. 2020)."""
+    return max_word and max(map(len, itertools.chain(*words))) > max_word
+
+def few_letters(texts, words):
+    """A table, a formula, another script (the hard rules of Bicleaner: Sánchez-Cartagena et al. 2018)."""
+    for text, lang in zip(texts, (source_lang, target_lang)):
+        if len(text.encode('ascii', 'ignore').translate(None, NO_LETTER)) > min_latin * len(text):
+            continue                                # most text, in a tenth of the time
+        letters, signs = len(NO_LATIN.sub('', text)), len(SIGN.findall(text))
+        if min_latin and lang in FUNCTION_WORDS and letters < min_latin * max(letters + signs, 1):
+            return True
+
+def identical(texts, words):
+    """Not translated: of all kinds of noise the one that harms most (Khayrallah and Koehn 2018)."""
+    return drop_identical and texts[0] == texts[1]
+
+def foreign(texts, words):
+    """More function words of another language than of its own (Grefenstette 1995)."""
+    for side, lang in zip(words, (source_lang, target_lang)):
+        if drop_foreign and lang in FUNCTION_WORDS and len(side) >= 5:
+            own = len(FUNCTION_WORDS[lang].intersection(side))
+            for known in FUNCTION_WORDS.values():
+                if len(known.intersection(side)) > own:
+                    return True
+
+NO_LETTER = bytes(byte for byte in range(128) if not chr(byte).isalpha())
+NO_LATIN, SIGN = regex.compile(r'\P{Latin}+'), regex.compile(r'[^\p{Latin}\p{N}\s]')
+# what is a word of two languages stands in both lists, and so decides nothing
+FUNCTION_WORDS = dict(
+    de='''der die das den dem des ein eine einen einem einer eines und oder aber nicht nichts ist sind war
+    waren was wird werden wurde wurden kann will hat hast haben hatte sich auch auf aus bei mit nach von vom
+    zu zum zur in im an am über unter für durch ich er sie es wir ihr ihm ihn ihre du dir dich uns euch mir
+    mich wer wo wenn als wie so all dass daß noch nur diese dieser dieses mehr sein seine sehr hier ja nein
+    de la on plus je man''',
+    en='''the a an of and to is are was were be been am has have had that this these those it its it's he
+    him she me they them we you i my your his her their not no with for from by in on at as so all but or if
+    which who what there will would can could should do does did don't didn't than more into our how very
+    die war de la plus''',
+    fr='''le la les un une des du de et est sont a dans en pour pas que qui ne me se ce cette ces il elle
+    ils nous vous tu je on avec sur par au aux mais ou où été être leur son sa ses plus hier c'est j'ai
+    n'est qu'il''')
+FUNCTION_WORDS = {lang: {word for known in words.split() for word in (known, known.capitalize())}
+                  for lang, words in FUNCTION_WORDS.items()}
+FILTERS = dict(length=odd_length, ratio=odd_ratio, word=long_word, letters=few_letters, identical=identical,
+               language=foreign)
+FATES = ['kept', 'empty', *FILTERS, 'held out', 'duplicate']     # what may become of a pair
+
+# -----------------------------------------------------------------------------
+# over the cores: blocks of pairs go out to be judged, what is good of them comes back in order
+
+JUDGED = np.dtype([('corpus', 'u1'), ('fate', 'u1'), ('hash', 'u8'), ('source', 'u4'), ('target', 'u4')])
 
 def tidy(pairs):
     """Pairs in the one form that every stage reads: NFC, single spaces, nothing invisible."""
     return ((normalise(source), normalise(target)) for source, target in pairs)
 
-def take_turns(train):
-    """(corpus, pair) from one corpus after the other, so that max_pairs takes from each."""
-    streams = {corpus: tidy(pairs) for corpus, pairs in train.items()}
-    while streams:
-        for corpus in list(streams):
-            pair = next(streams[corpus], None)
-            if pair:
-                yield corpus, pair
-            else:
-                del streams[corpus]
+def share_settings(config, held_out):
+    """What a worker process has to know: our settings, and the sentences of validation and test."""
+    globals().update(config, held_source=held_out[0], held_target=held_out[1])
 
-def reason_to_drop(source, target):
-    if not source or not target:
+def fate_of(texts, words):
+    """Why a pair is dropped, or 'kept'; whether it is a duplicate only the main process can tell."""
+    if not all(texts):
         return 'empty'
-    short, long = sorted((source.count(' ') + 1, target.count(' ') + 1))
-    if short < min_len or long > max_len:
-        return 'length'
-    if long >= 10 and long > max_ratio * short:     # not 'Hi.' and 'Grüß Gott!', of which nothing follows
-        return 'ratio'
-    return 'identical' if source == target else ''
+    for reason, speaks_against in FILTERS.items():
+        if speaks_against(texts, words):
+            return reason
+    if texts[0] in held_source or texts[1] in held_target:
+        return 'held out'                           # the model must not have seen what it is asked later
+    return 'kept'
 
-def keep_good(train, valid, test, counts):
-    """Yield the training pairs that are good; counts[corpus] tells what became of all."""
-    held_source, held_target = map(set, zip(*valid, *test))
-    seen = set()                                    # not the pairs, 64 bits of each
-    for number, (corpus, pair) in enumerate(take_turns(train)):
-        reason = reason_to_drop(*pair)
-        if not reason and (pair[0] in held_source or pair[1] in held_target):
-            reason = 'held out'                     # the model must not have seen what it is asked later
-        if not reason and hash(pair) in seen:
-            reason = 'duplicate'
-        counts[corpus].update(['read', reason or 'kept'])
-        if not reason:
-            seen.add(hash(pair))
-            yield pair
-        if number % 100000 == 0 and sys.stdout.isatty():
-            print(f'  {number:,} pairs', end='\r', flush=True)
+def judge(block):
+    """(corpus, source, target) of a block -> a row of JUDGED for each; both sides of those kept, as lines."""
+    rows, sources, targets = [], [], []
+    for corpus, source, target in block:
+        texts = source, target = normalise(source), normalise(target)
+        words = source.split(' '), target.split(' ')
+        fate, digest = fate_of(texts, words), b''
+        if fate == 'kept':
+            digest = hashlib.blake2b(f'{source}\n{target}'.encode(), digest_size=8).digest()
+            sources.append(source)
+            targets.append(target)
+        rows.append((corpus, FATES.index(fate), int.from_bytes(digest, 'little'), *map(len, words)))
+    return np.array(rows, JUDGED), '\n'.join(sources), '\n'.join(targets)
+
+LENGTHS = 1, 6, 11, 16, 21, 31, 41, 61, 81, 101     # words, where the bars of the report begin
+
+class Seen:
+    """
+    Which 64-bit numbers there were before, in 8 bytes each: sorted rows, each at least four times as long as
+    the next, so that a number moves seldom (a log-structured merge tree: O'Neil et al. 1996).
+    """
+    def __init__(self):
+        self.rows = []
+
+    def add(self, numbers):
+        """Returns for each whether it is new."""
+        ordered, first = np.unique(numbers, return_index=True)
+        new = np.ones(len(ordered), bool)
+        for row in self.rows:
+            new &= row[np.minimum(np.searchsorted(row, ordered), len(row) - 1)] != ordered
+        row = ordered[new]
+        while self.rows and len(self.rows[-1]) < 4 * len(row):
+            row = np.sort(np.concatenate([self.rows.pop(), row]), kind='stable')    # two runs: a merge
+        self.rows += [row] * bool(len(row))
+        is_new = np.zeros(len(numbers), bool)
+        is_new[first[new]] = True
+        return is_new
+
+def take_turns(train):
+    """(corpus's number, source, target), by turns from each corpus, so that max_pairs takes of all."""
+    streams = {number: iter(pairs) for number, pairs in enumerate(train.values())}
+    while streams:
+        for number in list(streams):
+            pair = next(streams[number], None)
+            if pair:
+                yield number, *pair
+            else:
+                del streams[number]
+
+def keep_good(train, held_out, limit, counts, lengths):
+    """
+    Yield lists of good source and target sentences, `limit` pairs at the most (0: no limit). counts[corpus]
+    tells what became of all, lengths (2, words) how many of the kept sentences have so many words.
+    """
+    seen, n_kept, n_read, bar = Seen(), 0, 0, Progress('filtering', 'pairs')
+    stream = take_turns(train)
+    blocks = iter(lambda: list(itertools.islice(stream, 2000)), [])
+    for judged, *sides in over_cores(judge, blocks, workers, share_settings, settings(globals()), held_out):
+        kept = np.flatnonzero(judged['fate'] == FATES.index('kept'))
+        new = seen.add(judged['hash'][kept]) if drop_duplicates else np.ones(len(kept), bool)
+        judged['fate'][kept[~new]] = FATES.index('duplicate')
+        kept, sides = kept[new], [list(itertools.compress(side.split('\n'), new)) for side in sides]
+        if limit and n_kept + len(kept) >= limit:   # what comes after the last that is taken was never read
+            kept, sides = kept[:limit - n_kept], [side[:limit - n_kept] for side in sides]
+            judged = judged[:kept[-1] + 1]
+        for (corpus, fate), n in collections.Counter(judged[['corpus', 'fate']].tolist()).items():
+            counts[list(train)[corpus]].update({'read': n, FATES[fate]: n})
+        for row, side in zip(lengths, ('source', 'target')):
+            row += np.bincount(np.minimum(judged[side][kept], len(row) - 1), minlength=len(row))
+        n_kept, n_read = n_kept + len(kept), n_read + len(judged)
+        yield sides
+        bar.show(n_read, max(Measured.done / max(Measured.total, 1), n_kept / limit if limit else 0))
+        if n_kept == limit:
+            break
+    bar.close()
 
 def keep_whole(pairs, count):
     """Validation and test pairs stay as they are, but for those with an empty side."""
@@ -931,55 +1177,70 @@ def keep_whole(pairs, count):
 # writing
 
 def write_data(name, train, valid, test, limit):
-    """Fill data_dir; returns {corpus or split: Counter}. In the end all files take their names, or none."""
+    """
+    Fill data_dir; in the end all files take their names, or none. Returns {corpus or split: Counter} and the
+    lengths of the training sentences.
+    """
     counts = {part: collections.Counter() for part in (*train, 'valid', 'test')}
+    lengths = np.zeros((2, 101), int)               # how many sentences have so many words, 100 or more
     valid, test = keep_whole(valid, counts['valid']), keep_whole(test, counts['test'])
-    train_pairs = itertools.islice(keep_good(train, valid, test, counts), limit or None)
+    held_out = [frozenset(side) for side in zip(*valid, *test)] or [frozenset()] * 2
+    splits = dict(valid=[list(zip(*valid))], test=[list(zip(*test))],
+                  train=keep_good(train, held_out, limit, counts, lengths))
     with contextlib.ExitStack() as stack:           # what was opened first is renamed last: meta.json
         def create(file):
-            return stack.enter_context(replacing(f'{data_dir}/{file}', 'w', encoding='utf-8', newline='\n'))
+            return stack.enter_context(replacing(f'{data_dir}/{file}'))
         meta_file, written = create('meta.json'), {}
-        for split, pairs in ('valid', valid), ('test', test), ('train', train_pairs):
-            sides, number = {lang: create(f'{split}.{lang}') for lang in (source_lang, target_lang)}, 0
-            for number, pair in enumerate(pairs, 1):
-                for side, sentence in zip(sides.values(), pair):
-                    side.write(sentence + '\n')
+        for split, blocks in splits.items():
+            sides, number = [(lang, create(f'{split}.{lang}'), hashlib.sha256())
+                             for lang in (source_lang, target_lang)], 0
+            for block in blocks:
+                number += len(block[0]) if block else 0
+                for (_, file, digest), sentences in zip(sides, block):
+                    data = ''.join(f'{sentence}\n' for sentence in sentences).encode()
+                    file.write(data)
+                    digest.update(data)
             if not number:
                 parts = train if split == 'train' else [split]
                 fates = sum((counts[part] for part in parts), collections.Counter())
                 fates = ', '.join(f'{n:,} {why}' for why, n in fates.items() if n) or 'there were none'
                 fail(f'no {split} pairs are left ({fates}): give more text, or loosen the filter')
-            for lang, side in sides.items():
-                side.flush()
-                written[f'{split}.{lang}'] = {'sentences': number, 'fingerprint': fingerprint(side.name)}
+            for lang, _, digest in sides:
+                written[f'{split}.{lang}'] = {'sentences': number, 'fingerprint': digest.hexdigest()[:16]}
         meta = {'dataset': name, 'source_lang': source_lang, 'target_lang': target_lang, 'files': written}
         meta['corpora'] = {corpus: {'read': counts[corpus]['read'],
-                                    'dropped': {reason: counts[corpus][reason] for reason in REASONS},
+                                    'dropped': {reason: counts[corpus][reason] for reason in FATES[1:]},
                                     'kept': counts[corpus]['kept']} for corpus in train}
         meta['config'] = settings(globals())
-        json.dump(meta, meta_file, indent=1, ensure_ascii=False)
-    return counts
+        meta_file.write(json.dumps(meta, indent=1, ensure_ascii=False).encode())
+    return counts, lengths
 
-def print_report(counts):
-    """What was read, dropped by reason and kept, and three pairs: at the start, after a third, after two."""
-    shown = [word for word in ['read', *REASONS, 'kept'] if any(count[word] for count in counts.values())]
+def print_report(counts, lengths):
+    """What was read, dropped by reason and kept; how long the sentences are; three of the pairs."""
+    shown = [fate for fate in ['read', *FATES[1:], 'kept'] if any(count[fate] for count in counts.values())]
     print('\n' + ' ' * 18 + ''.join(f'{column:>11}' for column in shown))
     for part, count in counts.items():
         print(f'{part:<18}' + ''.join(f'{count[column]:>11,}' for column in shown))
-    n = sum(count['kept'] for part, count in counts.items() if part not in ('valid', 'test'))
+    print(f'\nwords in a training sentence{source_lang:>12}{target_lang:>40}')
+    for low, high in zip(LENGTHS, LENGTHS[1:]):
+        shares = lengths[:, low:high].sum(1) / lengths.sum(1)
+        bars = ''.join(f'{share:6.1%}  {"█" * round(50 * share):<32}' for share in shares)
+        print(f'{low:>16}-{high - 1 if high < 101 else "":<6}{bars}'.rstrip())
     pairs = zip(*(read_lines(f'{data_dir}/train.{lang}') for lang in (source_lang, target_lang)))
-    for source, target in itertools.islice(pairs, 0, n // 3 * 3 or n, n // 3 or 1):
+    for source, target in itertools.islice(pairs, 0, 3000, 1000):
         print(f'\n  {source_lang}: {source}\n  {target_lang}: {target}')
 
 def print_notice(reason):
     """In a frame, since the scores that follow are not those of WMT19."""
-    lines = ['WMT19 COULD NOT BE REACHED', *reason.split('; '), '', 'Get online and run this again, or',
-             '--mirror=...     a folder or an http address that holds wmt19/europarl-v9.de-en.tsv.gz etc.',
-             '--dataset=files  your own text (python prepare.py --help)',
-             *['', 'THE BUILT-IN TOY CORPUS IS MADE INSTEAD'] * (dataset == 'auto')]
+    lines = ['WMT19 COULD NOT BE REACHED', '',
+             *textwrap.wrap(reason, 90, break_long_words=False, break_on_hyphens=False), '',
+             '--mirror=...     takes a folder or an http address with wmt19/europarl-v9.de-en.tsv.gz in it',
+             '--dataset=files  takes your own text (python prepare.py --help)', '',
+             'THE BUILT-IN TOY CORPUS IS MADE INSTEAD']
     rule = '#' * (max(map(len, lines)) + 4)
     print(rule, *(f'# {line:<{len(rule) - 4}} #' for line in lines), rule, sep='\n', file=sys.stderr)
 
+@alone()
 def main():
     datasets = {'wmt19': wmt19, 'multi30k': multi30k, 'tatoeba': tatoeba, 'toy': toy, 'files': files}
     name = 'wmt19' if dataset == 'auto' else dataset
@@ -990,14 +1251,12 @@ def main():
     try:
         train, valid, test = datasets[name]()
     except Unreachable as reason:
-        if name != 'wmt19':
-            fail(f'cannot reach {name} ({reason}): get online, or give --mirror=..., or take --dataset=toy')
-        print_notice(str(reason))
         if dataset != 'auto':
-            raise SystemExit(2)
+            fail(reason)
+        print_notice(str(reason))
         name = 'toy'
         train, valid, test = toy()
-    print_report(write_data(name, train, valid, test, toy_pairs if name == 'toy' else max_pairs))
+    print_report(*write_data(name, train, valid, test, toy_pairs if name == 'toy' else max_pairs))
     print(f'\nwrote {data_dir}/; next:  python tokenizer.py'
           + (f' --data_dir={data_dir}' if data_dir != 'data' else ''))
 

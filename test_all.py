@@ -4,8 +4,9 @@ All tests: no network, no GPU, no data, about two minutes on two cores.
     python test_all.py
     python test_all.py beam          (only the tests with "beam" in their name)
 """
-import ast, collections, contextlib, gzip, importlib.util, io, itertools, json, math, os, pathlib, random, re
-import subprocess, sys, tarfile, tempfile, time, traceback, xml.etree.ElementTree, zipfile
+import ast, collections, contextlib, gzip, http.server, importlib.util, io, itertools, json, math, os, pathlib
+import random, re, shutil, signal, subprocess, sys, tarfile, tempfile, threading, time, traceback
+import xml.etree.ElementTree, zipfile
 
 os.environ['OMP_NUM_THREADS'] = '1'         # so small are these models that threads only wait for one another
 
@@ -70,14 +71,23 @@ def test_normalise():
     assert tokenizer.normalise('u\u0308') == 'ü'
 
 def test_vocabulary():
-    counts = {'b': 3, 'a': 3, 'c': 5, 'd': 1}
-    vocab = tokenizer.build_vocabulary(counts, size=7, min_count=2)
+    counts = [('b', 3), ('a', 3), ('c', 5), ('d', 1)]
+    vocab, all_counts = tokenizer.build_vocabulary(counts, size=7, min_count=2)
+    assert all_counts.tolist() == [5, 3, 3, 1]
     assert vocab == [('<pad>', 0), ('<unk>', 1), ('<bos>', 0), ('<eos>', 0), ('c', 5), ('a', 3), ('b', 3)]
-    small = tokenizer.build_vocabulary(counts, size=5, min_count=1)
+    small, _ = tokenizer.build_vocabulary(counts, size=5, min_count=1)
     assert small == [('<pad>', 0), ('<unk>', 7), ('<bos>', 0), ('<eos>', 0), ('c', 5)]
     words = Vocabulary(word for word, _ in vocab)
     assert words.encode('c a d') == [4, 5, UNK]
     assert words.decode([BOS, 4, 5, UNK, EOS, PAD]) == 'c a <unk>'
+
+def test_counting_words_in_little_memory():
+    """The same counts whether all words fit in memory or all but two wait on the disk."""
+    text = random.Random(0).choices('a b, c. d! ä ￭e f-g'.split(), k=200)
+    blocks = [' '.join(text[n:n + 10]).encode() for n in range(0, 200, 10)]
+    counts = [dict(tokenizer.add_counts((tokenizer.count_words(b)[1:] for b in blocks), work.name, most))
+              for most in (2, 1000)]
+    assert counts[0] == counts[1] == collections.Counter(tokenizer.split(' '.join(text)))
 
 def test_ids_on_disk_and_what_is_refused():
     folder = pathlib.Path(work.name, 'ids')
@@ -465,69 +475,259 @@ def test_scoring_two_files():
 # -----------------------------------------------------------------------------
 # the data
 
+def tsv(rows):
+    return gzip.compress(''.join('\t'.join(row) + '\n' for row in rows).encode())
+
+def sgm(lines):
+    segments = ''.join(f'<seg id="1">{line}</seg> \n' for line in lines)
+    return f'<srcset>\n<doc id="a">\n{segments}</doc>\n'.encode()
+
+def tmx(units):
+    text = ''.join(f'   <tuv xml:lang="{lang}">\n    <seg>{text}</seg>\n   </tuv>\n' + '  </tu>\n' * (n % 2)
+                   for n, (lang, text) in enumerate(units))
+    return gzip.compress(f'<?xml version="1.0"?>\n<tmx>\n <body>\n{text} </body>\n</tmx>\n'.encode())
+
+def tgz(members):
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode='w:gz') as archive:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content.encode())
+            archive.addfile(info, io.BytesIO(content.encode()))
+    return data.getvalue()
+
+def zipped(members):
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, 'w') as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return data.getvalue()
+
+# the quirks of the real files in sentences of our own, and what is to be read of them; '' is no pair
+QUIRKS = {
+    'europarl_v9': [
+        (('Der Hund\rschläft.', 'The dog sleeps.'), ('Der Hund schläft.', 'The dog sleeps.')),     # bare CR
+        (('Das Haus\x85ist alt.', 'The house is\rold.'), ('Das Haus ist alt.', 'The house is old.')),
+        (('Sie\u2028liest.', 'She reads.'), ('Sie liest.', 'She reads.')),          # no end of a line, but in
+        (('Wir\x1cgehen\x0c.', 'We walk.'), ('Wir gehen .', 'We walk.')),           # str.splitlines()
+        ((' Er\u00a0la\u00adcht. ', 'He laughs.\u200b'), ('Er lacht.', 'He laughs.')),      # not to be seen
+        (('"Nein', '"No," he said.'), ('"Nein', '"No," he said.')),                 # csv would join them
+        (('Ja."', 'Yes.'), ('Ja."', 'Yes.')),
+        (('u\u0308ber', 'above'), ('über', 'above')),                               # not NFC
+        (('.', '.'), ''), (('', 'nothing'), ''), (('gleich', 'gleich'), ''),
+        (('Sie liest.', 'She reads.'), '')],
+    'newscommentary_v14': [
+        (('Eins.', 'One.', 'a third column'), ('Eins.', 'One.')),
+        (('',), ''), (('nur eine Spalte',), ''),                                    # a document ends
+        (('Zwei.', 'Two.\r'), ('Zwei.', 'Two.')),
+        (('Sie liest.', 'She reads.'), '')],                                        # europarl has it too
+    'commoncrawl': [
+        (('Drei\tBäume.', 'Three trees.'), ('Drei Bäume.', 'Three trees.')),       # here a tab is a space
+        (('The German side is not in German at all.', 'It is not.'), ''),
+        (('w' * 41, 'a word'), ''), (('Vier.', 'Four.'), ('Vier.', 'Four.'))],
+    'wikititles_v1': [(('Wirbelsäule', 'Vertebral column'), ('Wirbelsäule', 'Vertebral column')),
+                      (('1999', '2000'), '')],
+    'rapid_2019': [(('Fünf.', 'Five.'), ('Fünf.', 'Five.')), (('', ''), ''),
+                   (('Sechs.', 'Six.'), ('Sechs.', 'Six.'))],
+    'paracrawl_v3': [
+        (('Sieben &amp; acht. ', 'Seven &amp; eight.'), ('Sieben & acht.', 'Seven & eight.')),
+        (('Er ist&apos;s.', 'It&apos;s him &amp; & apos;her& apos;.'), ("Er ist's.", "It's him & 'her'.")),
+        (('&amp;quot;Ja&amp;quot; und &lt;', '&#34;Yes&quot; and & lt;'), ('"Ja" und <', '"Yes" and <')),
+        (('Da?a=1&amp;copy=2', 'There?a=1&amp;copy=2 &foo;'), ('Da?a=1&copy=2', 'There?a=1&copy=2 &foo;'))]}
+
 def mirror():
-    """Every file of the mirror in its true layout: sentences of our own with the quirks of the real ones."""
-    europarl = [('Der Hund\rschläft.', 'The dog sleeps.'), ('Das Haus\u0085ist alt.', 'The house is\rold.'),
-                ('Sie\u2028liest.', 'She reads.'), (' Er\u00a0lacht.', 'He laughs.\u200b'),
-                ('"Nein," sagte er.', '"No," he said.'), ('', 'nothing'), ('gleich', 'gleich'),
-                ('Der Hund\rschläft.', 'The dog sleeps.')]
-    news = [('Eins.', 'One.', 'more'), ('',), ('Zwei &amp; drei.', 'Two & three.'), ('nur',)]
-    def tsv(columns):
-        return gzip.compress(''.join('\t'.join(row) + '\n' for row in columns).encode())
-    def sgm(lines):
-        segments = ''.join(f'<seg id="1">{line}</seg> \n' for line in lines)
-        return f'<srcset>\n<doc id="a">\n{segments}</doc>\n'.encode()
-    def tgz(members):
-        data = io.BytesIO()
-        with tarfile.open(fileobj=data, mode='w:gz') as archive:
-            for name, content in members.items():
-                info = tarfile.TarInfo(name)
-                info.size = len(content)
-                archive.addfile(info, io.BytesIO(content))
-        return data.getvalue()
-    write('mirror/wmt19/europarl-v9.de-en.tsv.gz', tsv(europarl))
-    write('mirror/wmt19/news-commentary-v14.de-en.tsv.gz', tsv(news))
-    write('mirror/wmt19/dev.tgz', tgz({'dev/newstest2018-deen-src.de.sgm': sgm(['Ja & nein.', 'Gut.  ']),
-                                       'dev/other.sgm': b'',
-                                       'dev/newstest2018-deen-ref.en.sgm': sgm(['Yes & no.', 'Good.'])}))
-    write('mirror/wmt19/test.tgz', tgz({'sgm/newstest2019-deen-src.de.sgm': sgm(['Spät.']),
-                                        'sgm/newstest2019-deen-ref.en.sgm': sgm(['Late.'])}))
+    """Every file of the mirror in its true layout."""
+    rows = {corpus: [row for row, _ in quirks] for corpus, quirks in QUIRKS.items()}
+    def members(corpus, name, **beside):            # the second language first, and what is none of ours
+        de, en = ('\n'.join(side) + '\n' for side in zip(*rows[corpus]))
+        return {f'{name}.en': en, **beside, f'{name}.de': de, '../outside.de': 'not ours\n'}
+    write('mirror/wmt19/europarl-v9.de-en.tsv.gz', tsv(rows['europarl_v9']))
+    write('mirror/wmt19/news-commentary-v14.de-en.tsv.gz', tsv(rows['newscommentary_v14']))
+    write('mirror/wmt19/wikititles-v1.de-en.tsv.gz', tsv(rows['wikititles_v1']))
+    write('mirror/wmt19/training-parallel-commoncrawl.tgz',
+          tgz(members('commoncrawl', 'commoncrawl.de-en', **{'commoncrawl.cs-en.en': 'Czech\n'})))
+    write('mirror/wmt19/rapid2019.de-en.zip', zipped(members('rapid_2019', 'rapid2019.de-en')))
+    units = []                                      # English first, then German first, and so on
+    for n, (de, en) in enumerate(rows['paracrawl_v3']):
+        units += [('de', de), ('en', en)] if n % 2 else [('en', en), ('de', de)]
+    write('mirror/wmt19/en-de.bicleaner07.tmx.gz', tmx(units))
+    write('mirror/wmt19/dev.tgz', tgz({
+        'dev/newstest2018-deen-src.de.sgm': sgm(['Ja &amp; nein.', 'Gut.  ']).decode(), 'dev/other.sgm': '',
+        'dev/newstest2018-deen-ref.en.sgm': sgm(['Yes & no.', 'Good.']).decode(),
+        'dev/newstest2013.en': 'One.\n', 'dev/newstest2013.fr': 'Un.\n',
+        'dev/newstest2014-fren-src.fr.sgm': sgm(['Deux.']).decode(),
+        'dev/newstest2014-fren-ref.en.sgm': sgm(['Two.']).decode()}))
+    write('mirror/wmt19/test.tgz', tgz({'sgm/newstest2019-deen-src.de.sgm': sgm(['Spät.']).decode(),
+                                        'sgm/newstest2019-deen-ref.en.sgm': sgm(['Late.']).decode()}))
+    write('mirror/wmt19/news-commentary-v14.en-fr.tsv.gz', tsv([('Three.', 'Trois.')]))
+    write('mirror/wmt19/training-parallel-europarl-v7.tgz', tgz({
+        'training/europarl-v7.de-en.en': 'Four.\n', 'training/europarl-v7.fr-en.en': 'Four.\n',
+        'training/europarl-v7.fr-en.fr': 'Quatre.\n'}))
     for split in 'train', 'val', 'test_2016_flickr':
         for lang in 'de', 'en', 'fr':
             text = f'{split} {lang} one\n {split}  {lang} two\n'
             write(f'mirror/multi30k/{split}.{lang}.gz', gzip.compress(text.encode()))
-    zipped = io.BytesIO()
-    with zipfile.ZipFile(zipped, 'w') as archive:
-        archive.writestr('_about.txt', 'who made it')
-        archive.writestr('deu.txt', ''.join(f'Sentence {i // 2}.\tSatz {i}.\tCC-BY {i}\n' for i in range(80)))
-    write('mirror/tatoeba/deu-eng.zip', zipped.getvalue())
+    write('mirror/tatoeba/deu-eng.zip', zipped({'_about.txt': 'who made it', 'deu.txt': ''.join(
+        f'Sentence {i // 2}.\tSatz {i}.\tCC-BY {i}\n' for i in range(80))}))
 
 def lines(name):
-    return pathlib.Path(work.name, name).read_text(encoding='utf-8').split('\n')[:-1]
+    return pathlib.Path(work.name, name).read_bytes().decode().split('\n')[:-1]
 
-def test_wmt19_and_what_is_dropped():
+WMT19 = 'prepare.py --dataset=wmt19 --verify=false --mirror=mirror '
+
+def test_every_corpus_of_wmt19_with_its_quirks():
+    """No pair is lost, none is misaligned, whatever stands in the text; and all is counted."""
     mirror()
-    wmt19 = 'prepare.py --dataset=wmt19 --mirror=mirror --data_dir=wmt'
-    run(wmt19 + ' --verify=false')
-    pairs = set(zip(lines('wmt/train.de'), lines('wmt/train.en')))
-    assert pairs == {('Der Hund schläft.', 'The dog sleeps.'), ('Das Haus ist alt.', 'The house is old.'),
-                     ('Sie liest.', 'She reads.'), ('Er lacht.', 'He laughs.'),
-                     ('"Nein," sagte er.', '"No," he said.'), ('Eins.', 'One.'),
-                     ('Zwei &amp; drei.', 'Two & three.')}
-    assert lines('wmt/valid.de') == ['Ja & nein.', 'Gut.'] and lines('wmt/test.en') == ['Late.']
+    for corpus, quirks in QUIRKS.items():
+        run(WMT19 + f'--corpora={corpus} --data_dir=one')
+        alone = [pair for row, pair in quirks if pair]
+        alone += [('Sie liest.', 'She reads.')] * (corpus == 'newscommentary_v14')
+        assert list(zip(lines('one/train.de'), lines('one/train.en'))) == alone, corpus
+        counts = tokenizer.read_meta(f'{work.name}/one')['corpora'][corpus]
+        assert counts['read'] == len(quirks) == counts['kept'] + sum(counts['dropped'].values())
+    run(WMT19 + '--corpora=all --data_dir=wmt')
+    pairs = list(zip(lines('wmt/train.de'), lines('wmt/train.en')))
+    assert sorted(pairs) == sorted(pair for quirks in QUIRKS.values() for _, pair in quirks if pair)
+    assert lines('wmt/valid.de') == ['Ja &amp; nein.', 'Gut.'] and lines('wmt/test.en') == ['Late.']
     meta = tokenizer.read_meta(f'{work.name}/wmt')
-    dropped = meta['corpora']['europarl_v9']['dropped']
-    assert (dropped['empty'], dropped['identical'], dropped['duplicate']) == (1, 1, 1)
-    news = {'read': 4, 'dropped': {**dict.fromkeys(dropped, 0), 'empty': 2}, 'kept': 2}
-    assert meta['corpora']['newscommentary_v14'] == news and len(meta['files']) == 6
+    dropped = {corpus: {reason: n for reason, n in counts['dropped'].items() if n}
+               for corpus, counts in meta['corpora'].items()}
+    assert dropped == dict(
+        europarl_v9=dict(empty=1, identical=1, duplicate=1, letters=1), wikititles_v1=dict(letters=1),
+        newscommentary_v14=dict(empty=2, duplicate=1), rapid_2019=dict(empty=1),
+        commoncrawl=dict(language=1, word=1), paracrawl_v3={}), dropped
     for name, file in meta['files'].items():
         fingerprint = tokenizer.fingerprint(f'{work.name}/wmt/{name}')
         assert file == {'sentences': len(lines(f'wmt/{name}')), 'fingerprint': fingerprint}
-    refused(wmt19, 'europarl-v9.de-en.tsv.gz', '--verify=false')
-    refused(wmt19 + ' --corpora=europarl_v7', 'europarl_v7', 'europarl_v9')
+    assert not list(pathlib.Path(work.name).rglob('outside*'))
+    run(WMT19 + '--corpora=all --data_dir=some --max_pairs=7 --workers=1')             # from each by turns
+    some = tokenizer.read_meta(f'{work.name}/some')['corpora']
+    assert [counts['kept'] for counts in some.values()] == [2, 1, 1, 1, 1, 1]
+    run(WMT19 + '--source_lang=fr --data_dir=french')
+    assert lines('french/train.fr') == ['Quatre.', 'Trois.']
+    assert lines('french/train.en') == ['Four.', 'Three.']
+    assert lines('french/valid.fr') == ['Un.'] and lines('french/test.en') == ['Two.']
+
+def test_what_is_refused_of_wmt19():
+    mirror()
+    run(WMT19 + '--data_dir=wmt')
+    meta = tokenizer.read_meta(f'{work.name}/wmt')
+    assert list(meta['corpora']) == ['europarl_v9', 'newscommentary_v14']              # by default
+    wmt19 = WMT19 + '--data_dir=wmt '
+    refused(wmt19 + '--verify=true', 'europarl-v9.de-en.tsv.gz', '--verify=false')
+    refused(wmt19 + '--corpora=europarl_v7', 'europarl_v7', 'europarl_v9')
+    refused(wmt19 + '--corpora=', 'europarl_v9')
+    refused(wmt19 + '--source_lang=cs', 'German-English')
     write('mirror/wmt19/europarl-v9.de-en.tsv.gz', b'\x1f\x8b damaged')
-    refused(wmt19 + ' --verify=false', 'europarl-v9.de-en.tsv.gz', 'damaged')
-    assert tokenizer.read_meta(f'{work.name}/wmt') == meta                       # the old data is whole
+    refused(wmt19, 'europarl-v9.de-en.tsv.gz', 'damaged')
+    write('mirror/wmt19/europarl-v9.de-en.tsv.gz', tsv([('Ein.', 'One.'), ('Zwei.', 'Two.')])[:-12])
+    refused(wmt19, 'europarl-v9.de-en.tsv.gz', 'damaged')
+    write('mirror/wmt19/training-parallel-commoncrawl.tgz', tgz({'commoncrawl.de-en.de': 'Eins.\n'}))
+    refused(wmt19 + '--corpora=commoncrawl', 'commoncrawl.de-en.en')
+    os.remove(f'{work.name}/mirror/wmt19/test.tgz')
+    refused(wmt19, 'could not fetch mirror has no wmt19/test.tgz', 'https://data.statmt.org', 'curl -L -o '
+            'wmt/downloads/wmt19/test.tgz https://')
+    assert tokenizer.read_meta(f'{work.name}/wmt') == meta                             # the old data is whole
+
+class Server(http.server.BaseHTTPRequestHandler):
+    """The mirror over HTTP, with a fault; `asked` holds what was asked for."""
+    fault, asked = '', []
+
+    def log_message(self, *args):
+        pass
+
+    def do_HEAD(self):
+        self.do_GET()
+
+    def do_GET(self):
+        path, fault = pathlib.Path(work.name + self.path), Server.fault
+        if fault == 'missing' or not path.exists():
+            return self.send_error(404)
+        data, first = path.read_bytes(), self.path not in Server.asked
+        begin = int(self.headers.get('Range', 'bytes=0-')[6:-1])
+        if self.command == 'GET':
+            Server.asked.append(self.path)
+        if fault == 'busy' and first:
+            return self.send_error(503)
+        begin, total = 0 if fault == 'norange' else begin, len(data)
+        if fault == 'flip':
+            data = data[:total // 2] + bytes([data[total // 2] ^ 1]) + data[total // 2 + 1:]
+        self.send_response(206 if begin else 200)
+        self.send_header('ETag', '"1"')
+        self.send_header('Content-Length', str(total - begin))
+        if fault == 'gzipped':
+            self.send_header('Content-Encoding', 'gzip')
+        self.end_headers()
+        if self.command == 'GET':
+            end = total // 2 if fault in ('cut', 'norange', 'stall') and first else total
+            self.wfile.write(data[begin:end])
+            if fault == 'stall' and first:
+                self.wfile.flush()
+                time.sleep(1)
+
+def test_a_network_at_its_worst():
+    """Each fault ends in the right files, or in one line that says how to help; nothing is fetched twice."""
+    mirror()
+    run(WMT19 + '--data_dir=wmt')
+    impatient = write('impatient.py', f"""import sys; sys.path.insert(0, {str(here)!r})
+import prepare
+wait = prepare.time.sleep
+prepare.time.sleep = lambda seconds: wait(seconds / 10)
+prepare.TIMEOUTS = 5, 0.3
+prepare.override(vars(prepare))
+prepare.main()
+""")
+    with http.server.ThreadingHTTPServer(('localhost', 0), Server) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        online = f'--dataset=wmt19 --mirror=http://localhost:{server.server_port}/mirror --data_dir=online'
+        command = [impatient, *online.split()]
+        for Server.fault in '', 'cut', 'busy', 'norange', 'gzipped', 'stall':
+            shutil.rmtree(f'{work.name}/online', ignore_errors=True)
+            Server.asked.clear()
+            run([*command, '--verify=false'])
+            for name in tokenizer.read_meta(f'{work.name}/wmt')['files']:
+                assert lines(f'online/{name}') == lines(f'wmt/{name}'), (Server.fault, name)
+            again = 1 if Server.fault in ('', 'gzipped') else 2
+            assert sorted(collections.Counter(Server.asked).values()) == [again] * 4, Server.asked
+        run([*command, '--verify=false'])
+        assert len(Server.asked) == 8                                                  # not one more
+        for Server.fault, verify, why in ('flip', 'true', 'bytes instead'), ('missing', 'false', 'HTTP 404'):
+            shutil.rmtree(f'{work.name}/online/downloads')
+            place = 'curl -L -o online/downloads/wmt19/europarl-v9.de-en.tsv.gz https://www.statmt.org'
+            refused([*command, f'--verify={verify}'], server.server_name, why, place)
+            assert not list(pathlib.Path(work.name, 'online/downloads').rglob('*.gz'))
+        server.shutdown()
+    assert lines('online/train.de') == lines('wmt/train.de')
+
+def test_a_download_goes_on_where_it_stopped():
+    """What is there of a file of the same version is not asked for again; of another version all is."""
+    asked = []
+    class Response:
+        headers, raw = {}, None
+        def __enter__(self):
+            return self
+        def __exit__(self, *error):
+            pass
+    def get(url, headers, **how):
+        asked.append({name: headers.get(name) for name in ('Range', 'If-Range')})
+        rest, response = headers.get('If-Range') == '"2"', Response()
+        response.status_code = 206 if rest else 200
+        response.raw = type('Raw', (), {'read': lambda _, size, parts=[b'', b'56' if rest else b'123456'],
+                                        decode_content=None: parts.pop()})()
+        response.headers = {'ETag': '"2"', 'Content-Length': '2' if rest else '6'}
+        return response
+    part, true = f'{work.name}/file.part', prepare.requests.get
+    prepare.requests.get = get
+    try:
+        for old, version in (b'1234', '"2"'), (b'abcd', '"1"'), (b'abcd', ''):
+            write('file.part', old)
+            write('file.part.tag', version)
+            assert prepare.download('http://localhost/file', part) == ''
+            assert open(part, 'rb').read() == b'123456'
+    finally:
+        prepare.requests.get = true
+    assert asked == [{'Range': 'bytes=4-', 'If-Range': '"2"'}, {'Range': 'bytes=4-', 'If-Range': '"1"'},
+                     {'Range': None, 'If-Range': None}]
 
 def test_small_sets_in_any_direction():
     mirror()
@@ -557,15 +757,104 @@ def test_own_files():
     refused(files + 'empty.en', 'empty.en')
     refused(files + 'missing.en', 'missing.en')
 
-def test_filter():
-    def reason(source, target):
-        return prepare.reason_to_drop(source, target)
-    long = ' '.join(['word'] * 128)
-    assert reason('Guten Tag.', 'Hello.') == ''
-    assert reason('', 'a') == reason('a', '') == 'empty' and reason('a', 'a') == 'identical'
-    assert reason(long, long + 's') == '' and reason(long, long + ' more') == 'length'
-    assert reason('a b c d', '1 2 3 4 5 6 7 8 9 0') == ''
-    assert reason('a b c', '1 2 3 4 5 6 7 8 9 0') == 'ratio'
+def test_filters():
+    """Each drops what it is there for, keeps what only looks like it, and can be switched off."""
+    prepare.share_settings({}, ({'Held out.'}, {'Kept back.'}))
+    def fate(source, target):
+        texts = source, target
+        return prepare.fate_of(texts, [text.split(' ') for text in texts])
+    long, defaults = ' '.join(['word'] * 128), tokenizer.settings(vars(prepare))
+    assert fate('Guten Tag.', 'Hello.') == fate('Es ist 9:15.', "It's 9:15.") == 'kept'
+    assert fate('', 'a') == fate('a', '') == 'empty'
+    assert fate('Held out.', 'b') == fate('b', 'Kept back.') == 'held out'
+    assert fate('Die Katze mag das Lied "The Sound of Silence".', 'The cat likes the song.') == 'kept'
+    assert fate('Nur vier Wörter in "The of and to"', 'Only four words') == 'language'
+    assert fate('The of and to', 'Only four words') == 'kept'
+    for reason, off, source, target in [
+            ('length', 'max_len=0', long + ' mehr', long),
+            ('ratio', 'max_ratio=0', 'a b c', '1 2 3 4 5 6 7 8 9 x'), ('word', 'max_word=0', 'x' * 41, 'y'),
+            ('letters', 'min_latin=0', 'Привет, мир!', 'Hello, world!'),
+            ('letters', 'min_latin=0', '(1) + (2)', '(1) + (2) ='),
+            ('identical', 'drop_identical=', 'Berlin', 'Berlin'),
+            ('language', 'drop_foreign=', 'He is not in the house.', 'She is not in it.'),
+            ('language', 'drop_foreign=', 'Er ist nicht da.', 'Elle est dans la maison avec son frère.')]:
+        name, _, value = off.partition('=')
+        assert fate(source, target) == reason, (reason, source)
+        prepare.share_settings({name: type(defaults[name])(value)}, (set(), set()))
+        assert fate(source, target) == 'kept', (reason, source)
+        prepare.share_settings(defaults, (set(), set()))
+    assert fate('a b c d', '1 2 3 4 5 6 7 8 9 x') == 'kept' == fate(long, long + 's')
+
+def test_seen_is_a_set():
+    seen, known, rng = prepare.Seen(), set(), np.random.default_rng(0)
+    for _ in range(300):
+        numbers = rng.integers(0, 20000, rng.integers(0, 200)).astype('u8')
+        new = []
+        for number in numbers.tolist():
+            new.append(number not in known)
+            known.add(number)
+        assert seen.add(numbers).tolist() == new
+    assert sum(map(len, seen.rows)) == len(known) and len(seen.rows) < 12
+
+def test_the_result_is_the_same_for_any_number_of_workers():
+    rng = random.Random(0)
+    pairs = [f'{rng.randrange(9000)} Bäume.' for _ in range(9000)]                 # a third are duplicates
+    write('many.de', '\n'.join(pairs) + '\n')
+    write('many.en', '\n'.join(pair.replace('Bäume', 'trees') for pair in pairs) + '\n')
+    files = 'prepare.py --dataset=files --train_source=many.de --train_target=many.en --data_dir=many '
+    results = []
+    for workers in 1, 3:
+        run(files + f'--max_pairs=4000 --workers={workers}')
+        run(f'tokenizer.py --data_dir=many --workers={workers}')
+        results.append({path.name: path.read_bytes() for path in pathlib.Path(work.name, 'many').iterdir()})
+    differ = {name for name in results[0] if results[0][name] != results[1][name]}
+    assert differ == {'meta.json'}                                                 # the number of workers
+    assert len(set(lines('many/train.de'))) == 4000
+    counts = [tokenizer.read_meta(f'{work.name}/many')['corpora']['files']]
+    run(files + '--drop_duplicates=false')
+    counts.append(tokenizer.read_meta(f'{work.name}/many')['corpora']['files'])
+    assert counts[0]['kept'] == 4000 and counts[0]['dropped']['duplicate'] > 500
+    assert counts[1]['read'] == 9000 and not counts[1]['dropped']['duplicate']
+
+def test_two_at_once_one_stopped_one_without_room():
+    toy = [sys.executable, str(here / 'prepare.py'), '--dataset=toy', '--data_dir=busy']
+    how = dict(cwd=work.name, env={**os.environ, **ALONE}, text=True,
+               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    two = [subprocess.Popen([*toy, '--toy_pairs=2000'], **how) for _ in range(2)]
+    printed = [process.communicate(timeout=60)[0] for process in two]
+    assert [process.returncode for process in two] == [0, 0] and 'waiting' in ''.join(printed)
+    old = {path.name: path.read_bytes() for path in pathlib.Path(work.name, 'busy').iterdir()}
+    interrupted = subprocess.Popen([*toy, '--toy_pairs=2000000'], **how)
+    while not list(pathlib.Path(work.name, 'busy').glob('train.de.*.tmp')):
+        time.sleep(0.05)
+    interrupted.send_signal(signal.SIGINT)
+    _, err = interrupted.communicate(timeout=60)
+    assert interrupted.returncode == 130 and err.count('\n') == 1 and 'as it was' in err, err
+    full = write('full.py', f"""import resource, sys; sys.path.insert(0, {str(here)!r})
+import prepare
+resource.setrlimit(resource.RLIMIT_FSIZE, (200000, 200000))
+prepare.override(vars(prepare))
+prepare.main()
+""")
+    refused([full, '--dataset=toy', '--data_dir=busy', '--toy_pairs=20000'], 'busy', 'train')
+    assert {path.name: path.read_bytes() for path in pathlib.Path(work.name, 'busy').iterdir()} == old
+
+def test_progress():
+    """Nothing for what is short, a line every ten seconds elsewhere than on a terminal."""
+    now, true = [0.0], tokenizer.time.monotonic
+    tokenizer.time.monotonic = lambda: now[0]
+    try:
+        with contextlib.redirect_stdout(io.StringIO()) as printed:
+            bar = tokenizer.Progress('file', 'bytes', 500_000)
+            for now[0] in 1.0, 2.5, 3.0, 11.0, 12.6, 40.0:
+                bar.show(int(now[0] * 1e6 + 5e5), now[0] / 100)
+            bar.close()
+    finally:
+        tokenizer.time.monotonic = true
+    ends = [line.split('  ')[-1] for line in printed.getvalue().splitlines()]
+    assert ends == ['3.0 MB, 1.0 MB/s, 0:01:57 left', '13.1 MB, 1.0 MB/s, 0:01:31 left',
+                    '40.5 MB, 1.0 MB/s, 0:01:01 left']
+    assert ' 40%  ' in printed.getvalue() and '[########            ]' in printed.getvalue()
 
 def test_without_a_network_it_is_the_toy_corpus():
     _, err = run('prepare.py --toy_pairs=100 --data_dir=offline')

@@ -8,7 +8,8 @@ Reads what prepare.py wrote. Writes data/vocab.LANG.txt (word TAB count, a word'
 data/{train,valid,test}.LANG.bin. The top of this file is also what all scripts share: the command line,
 the one-line error, the file written beside and renamed. It needs no torch.
 """
-import collections, contextlib, difflib, functools, hashlib, json, multiprocessing, os, sys, unicodedata
+import array, collections, concurrent.futures, contextlib, difflib, functools, hashlib, heapq, itertools, json
+import multiprocessing, os, signal, sys, tempfile, threading, time, unicodedata
 
 import numpy as np
 import regex
@@ -93,11 +94,22 @@ def replacing(path, mode='wb', **how):
 
 def decode_lines(file, path):
     """A binary file's lines without their ends, split at b'\\n' alone: real text holds bare CR and U+2028."""
-    try:
-        for number, line in enumerate(file, 1):
-            yield line.rstrip(b'\r\n').decode('utf-8')
-    except UnicodeDecodeError:
-        fail(f'{path}, line {number} is not UTF-8: convert it, as with  iconv -f ITS_ENCODING -t utf-8')
+    number = 0
+    for block in blocks_of_lines(file):
+        try:
+            lines = block.decode('utf-8').replace('\r\n', '\n').split('\n')
+        except UnicodeDecodeError as error:
+            number += block[:error.start].count(b'\n') + 1
+            fail(f'{path}, line {number} is not UTF-8: convert it, as with  iconv -f ITS_ENCODING -t utf-8')
+        if not lines[-1]:                           # what comes after the last end
+            lines.pop()
+        number += len(lines)
+        yield from lines
+
+def blocks_of_lines(file, size=1 << 20):
+    """A binary file in blocks of whole lines, of at least `size` bytes but for the last."""
+    while block := file.read(size):
+        yield block + file.readline()
 
 def read_lines(path):
     """The lines of a text file; status 2 where it cannot be read or is not UTF-8."""
@@ -107,12 +119,42 @@ def read_lines(path):
     except OSError as error:
         fail(f'cannot read {path}: {error.strerror}')
 
+class Progress:
+    """The line of a long task: it moves on a terminal, elsewhere there is one every ten seconds."""
+
+    def __init__(self, title, unit, begin=0):
+        self.title, self.unit, self.begin, self.width = title, unit, begin, 0
+        self.terminal, self.start = sys.stdout.isatty(), time.monotonic()
+        self.told = self.start + (1 if self.terminal else -8)       # the first after 1 or 2 seconds
+
+    def show(self, done, share):
+        """`done` units are done, a `share` of the whole between 0 and 1 (0: who knows)."""
+        now = time.monotonic()
+        if now - self.told < (0.2 if self.terminal else 10):
+            return
+        speed = (done - self.begin) / max(now - self.start, 0.001)
+        left = (done / share - done) / max(speed, 1e-9) if share else 0
+        bar = f'[{"#" * int(20 * share):<20}] {share:4.0%}  ' if share else ''
+        line = f'{self.title}  {bar}{self.amount(done)}, {self.amount(speed)}/s'
+        line += f', {left // 3600:.0f}:{left % 3600 // 60:02.0f}:{left % 60:02.0f} left' if share else ''
+        print(f'{line:<{self.width}}', end='\r' if self.terminal else '\n', flush=True)
+        self.told, self.width = now, len(line) * self.terminal
+
+    def amount(self, n):
+        return f'{n / 1e6:,.1f} MB' if self.unit == 'bytes' else f'{n:,.0f} {self.unit}'
+
+    def close(self):
+        """Wipe the line out, so that what is printed next stands in its place."""
+        print(' ' * self.width, end='\r' * bool(self.width), flush=True)
+
 def checksum(path, algorithm='sha256'):
     """A file's hash in hex digits."""
-    digest = hashlib.new(algorithm)
+    digest, bar = hashlib.new(algorithm), Progress(f'checking {path}', 'bytes')
     with open(path, 'rb') as file:
         for block in iter(functools.partial(file.read, 1 << 20), b''):
             digest.update(block)
+            bar.show(file.tell(), file.tell() / os.path.getsize(path))
+    bar.close()
     return digest.hexdigest()
 
 def fingerprint(path):
@@ -132,6 +174,33 @@ def read_meta(data_dir):
         fail(f'no data in {data_dir}/: run  python prepare.py --data_dir={data_dir}')
     except (ValueError, KeyError, TypeError):
         fail(f'{data_dir}/meta.json is damaged: run  python prepare.py --data_dir={data_dir}  again')
+
+def over_cores(function, tasks, workers, setup=None, *arguments):
+    """
+    Yield function(task) for each task, in order, worked out by `workers` processes (0: one for each core) of
+    which each has called setup(*arguments). Only as many tasks as keep them busy are taken ahead.
+    """
+    workers, waiting = workers or os.cpu_count(), collections.deque()
+    how = dict(initializer=start_worker, initargs=(setup, arguments))
+    try:
+        with concurrent.futures.ProcessPoolExecutor(workers, **how) as pool:
+            for task in tasks:
+                waiting.append(pool.submit(function, task))
+                if len(waiting) > 3 * workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+    except concurrent.futures.process.BrokenProcessPool:
+        fail('a worker process was killed; if memory was short:  --workers=1')
+
+def start_worker(setup, arguments):
+    def follow():                                   # kill -9 of the main process leaves no orphans
+        multiprocessing.parent_process().join()
+        os._exit(1)
+    threading.Thread(target=follow, daemon=True).start()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)    # Ctrl-C is for the main process
+    if setup:
+        setup(*arguments)
 
 # -----------------------------------------------------------------------------
 # a sentence is split into words so that it can be put together again: a mark says where there was no space
@@ -157,8 +226,13 @@ def normalise(text):
 
 def split(text):
     """'The man\\'s hat.' -> ['The', 'man', '￭\\'s', 'hat', '￭.'], which join() undoes."""
-    text = LEFT.sub(rf' {JOINER}\g<0>', text)
-    return RIGHT.sub(rf'\g<0>{JOINER} ', text).split()
+    return list(itertools.chain.from_iterable(map(pieces, text.split())))
+
+@functools.lru_cache(1 << 17)                       # few texts between spaces make up most of all text
+def pieces(chunk):
+    """split() for what stands between two spaces."""
+    chunk = LEFT.sub(rf' {JOINER}\g<0>', chunk)
+    return RIGHT.sub(rf'\g<0>{JOINER} ', chunk).split()
 
 def join(words):
     """The inverse of split()."""
@@ -203,11 +277,20 @@ def read_vocabulary(data_dir, lang):
     return Vocabulary(line.split('\t')[0] for line in read_lines(path))
 
 def build_vocabulary(counts, size, min_count):
-    """Counter of words -> [(word, count)], the special ones first, then by count, ties by the alphabet."""
-    kept = sorted((w for w, n in counts.items() if n >= min_count), key=lambda w: (-counts[w], w))
-    kept = kept[:size - len(SPECIAL)]
-    unknown = sum(counts.values()) - sum(counts[w] for w in kept)
-    return [(word, unknown if word == '<unk>' else 0) for word in SPECIAL] + [(w, counts[w]) for w in kept]
+    """
+    From (word, count) for every word: the vocabulary, [(word, count)], the special ones first, then by count,
+    ties by the alphabet; and all counts, the greatest first.
+    """
+    all_counts = array.array('q')
+    def frequent():
+        for word, n in counts:
+            all_counts.append(n)
+            if n >= min_count:
+                yield -n, word
+    kept = [(word, -n) for n, word in heapq.nsmallest(size - len(SPECIAL), frequent())]
+    unknown = sum(all_counts) - sum(n for _, n in kept)
+    special = [(word, unknown if word == '<unk>' else 0) for word in SPECIAL]
+    return special + kept, np.sort(all_counts)[::-1]
 
 # -----------------------------------------------------------------------------
 # the ids on disk: a header, where each sentence begins, then all ids in one row
@@ -216,15 +299,24 @@ MAGIC = b'nanoseq1'
 HEADER = np.dtype([('magic', 'S8'), ('sentences', '<i8'), ('tokens', '<i8'), ('bytes_per_id', '<i8'),
                    ('text', 'S16'), ('vocab', 'S16')])   # text and vocab: fingerprints
 
-def write_ids(path, blocks, text, vocab, size):
-    """Write blocks of (ids, lengths) and the fingerprints of the text and of its vocabulary, `size` words."""
-    ids, lengths = (np.concatenate(parts) for parts in zip(*blocks))
-    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype('<i8')
-    ids = ids.astype('<u2' if size <= 1 << 16 else '<u4')
-    header = np.array([(MAGIC, len(lengths), len(ids), ids.itemsize, text, vocab)], HEADER)
+def write_ids(path, sentences, blocks, text, vocab, size):
+    """
+    Write blocks of (ids, lengths), `sentences` of these in all, each block at once, and the fingerprints of
+    the text and of its vocabulary of `size` words.
+    """
+    kind, done, tokens = np.dtype('<u2' if size <= 1 << 16 else '<u4'), 0, 0
+    first_offset, first_id = HEADER.itemsize, HEADER.itemsize + 8 * (sentences + 1)
     with replacing(path) as file:
-        for part in (header, offsets, ids):
-            part.tofile(file)
+        file.seek(first_offset)
+        file.write(bytes(8))
+        for ids, lengths in blocks:
+            file.seek(first_offset + 8 * (done + 1))
+            file.write((tokens + np.cumsum(lengths)).astype('<i8'))
+            file.seek(first_id + kind.itemsize * tokens)
+            file.write(ids.astype(kind))
+            done, tokens = done + len(lengths), tokens + len(ids)
+        file.seek(0)
+        file.write(np.array([(MAGIC, done, tokens, kind.itemsize, text, vocab)], HEADER))
 
 def read_ids(data_dir, split, lang, meta):
     """
@@ -251,32 +343,64 @@ def read_ids(data_dir, split, lang, meta):
 # -----------------------------------------------------------------------------
 # over the cores: blocks of whole lines go out, counts and ids come back in order
 
-def blocks_of_lines(path, size=1 << 20):
+def over_blocks(title, function, path, setup=None, *arguments):
+    """Yield function(block) for each block of lines of a file; it returns the block's bytes first."""
+    bar, done = Progress(title, 'bytes'), 0
     with open(path, 'rb') as file:
-        while block := file.read(size):
-            yield (block + file.readline()).decode('utf-8')
+        for n_bytes, *result in over_cores(function, blocks_of_lines(file), workers, setup, *arguments):
+            yield result
+            done += n_bytes
+            bar.show(done, done / os.path.getsize(path))
+    bar.close()
 
 def count_words(block):
-    return collections.Counter(split(block))
+    """How often each word occurs; a text between two spaces is split once, however often it stands there."""
+    counts = collections.Counter()
+    for chunk, n in collections.Counter(block.decode('utf-8').split()).items():
+        for word in pieces(chunk):
+            counts[word] += n
+    return len(block), counts
+
+def add_counts(parts, folder, most=1 << 21):
+    """
+    (word, count) for every word of the Counters. What does not fit in memory, more than `most` words, waits
+    in the folder, in files of sorted lines that have no name.
+    """
+    counts, runs = collections.Counter(), []
+    with contextlib.ExitStack() as files:
+        for part, in parts:
+            counts.update(part)
+            if len(counts) > most:
+                run = tempfile.TemporaryFile('w+', encoding='utf-8', newline='\n', dir=folder)
+                runs.append(files.enter_context(run))
+                run.writelines(f'{word}\t{n}\n' for word, n in sorted(counts.items()))
+                run.seek(0)
+                counts.clear()
+        lines = [(line.rstrip('\n').split('\t') for line in run) for run in runs]
+        merged = heapq.merge(*lines, sorted(counts.items()), key=lambda item: item[0])
+        for word, group in itertools.groupby(merged, key=lambda item: item[0]):
+            yield word, sum(int(n) for _, n in group)
 
 def share_vocabulary(words):
     """Give a worker process the vocabulary once, not with every block."""
-    global shared
-    shared = Vocabulary(words)
+    global ids_of
+    look_up = Vocabulary(words).look_up
+    ids_of = functools.lru_cache(1 << 17)(lambda chunk: look_up(pieces.__wrapped__(chunk)))
 
 def encode_block(block):
-    sentences = [shared.look_up(split(line)) for line in block.split('\n')[:-1]]
-    lengths = np.array([len(s) for s in sentences], np.int64)
-    return np.fromiter((i for s in sentences for i in s), np.uint32, lengths.sum()), lengths
+    flat = itertools.chain.from_iterable
+    sentences = [list(flat(map(ids_of, line.split()))) for line in block.decode('utf-8').split('\n')[:-1]]
+    lengths = np.fromiter(map(len, sentences), np.int64, len(sentences))
+    return len(block), np.fromiter(flat(sentences), np.uint32, lengths.sum()), lengths
 
-def print_coverage(lang, counts, vocab, sizes=(5000, 10000, 20000, 30000, 50000)):
-    """What a vocabulary of each size would know of the running words."""
-    running, ordered = sum(counts.values()), sorted(counts.values(), reverse=True)
+def print_coverage(lang, vocab, counts, sizes=(5000, 10000, 20000, 30000, 50000)):
+    """What a vocabulary of each size would know of the running words; counts: of all, the greatest first."""
+    running, known = counts.sum(), np.cumsum(counts)
     print(f'\n{lang}: {running:,} running words, {len(counts):,} different ones; {len(vocab):,} kept, '
           f'{vocab[UNK][1] / running:.2%} of the running words unknown')
-    known = np.cumsum(ordered)
-    table = [f'{size:,}: {known[size - 1] / running:.2%}' for size in sizes if size < len(ordered)]
-    print('running words known by size:  ' + '  '.join([*table, f'all {len(ordered):,}: 100%']))
+    for size in [*(size for size in sizes if size < len(counts)), len(counts)]:
+        share = known[size - 1] / running
+        print(f'  the {size:>10,} most frequent cover {share:7.2%}  {"█" * round(50 * share)}')
 
 def main():
     if min(max_source_vocab, max_target_vocab) <= len(SPECIAL):
@@ -287,25 +411,26 @@ def main():
         if not os.path.exists(path) or fingerprint(path) != file['fingerprint']:
             fail(f'{path} is missing or not as prepare.py wrote it: run  python prepare.py  again '
                  '(your own files go in with --dataset=files)')
-    n_workers = workers or os.cpu_count()
     for lang, size in (meta['source_lang'], max_source_vocab), (meta['target_lang'], max_target_vocab):
-        with multiprocessing.Pool(n_workers) as pool:
-            counts = collections.Counter()
-            for part in pool.imap_unordered(count_words, blocks_of_lines(f'{data_dir}/train.{lang}')):
-                counts.update(part)
-        vocab = build_vocabulary(counts, size, min_count)
+        parts = over_blocks(f'counting words, {lang}', count_words, f'{data_dir}/train.{lang}')
+        vocab, counts = build_vocabulary(add_counts(parts, data_dir), size, min_count)
         path = f'{data_dir}/vocab.{lang}.txt'
         with replacing(path, 'w', encoding='utf-8', newline='\n') as file:
             file.writelines(f'{word}\t{n}\n' for word, n in vocab)
-        print_coverage(lang, counts, vocab)
-        with multiprocessing.Pool(n_workers, share_vocabulary, ([word for word, _ in vocab],)) as pool:
-            for part in 'train', 'valid', 'test':
-                blocks = pool.imap(encode_block, blocks_of_lines(f'{data_dir}/{part}.{lang}'))
-                text = meta['files'][f'{part}.{lang}']['fingerprint']
-                write_ids(f'{data_dir}/{part}.{lang}.bin', blocks, text, fingerprint(path), len(vocab))
+        print_coverage(lang, vocab, counts)
+        for part in 'train', 'valid', 'test':
+            name, file = f'{data_dir}/{part}.{lang}', meta['files'][f'{part}.{lang}']
+            blocks = over_blocks(f'encoding {part}.{lang}', encode_block, name,
+                                 share_vocabulary, [word for word, _ in vocab])
+            write_ids(f'{name}.bin', file['sentences'], blocks, file['fingerprint'],
+                      fingerprint(path), len(vocab))
     print(f'\nwrote the vocabularies and ids to {data_dir}/; next:  python train.py'
           + (f' --data_dir={data_dir}' if data_dir != 'data' else ''))
 
 if __name__ == '__main__':
     override(globals())
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        print(f'stopped: run  python tokenizer.py --data_dir={data_dir}  again', file=sys.stderr)
+        raise SystemExit(130)
