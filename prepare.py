@@ -377,7 +377,7 @@ def parallel(read, source, target):
     """Pairs of two files, (path,) or (archive, member), in which line n translates line n."""
     sources, targets = read(*source), read(*target)
     for number, pair in enumerate(itertools.zip_longest(sources, targets)):
-        if None in pair:
+        if pair[0] is None or pair[1] is None:
             n, m = (number + (side is not None) + sum(1 for _ in lines)
                     for side, lines in zip(pair, (sources, targets)))
             fail(f'{":".join(source)} has {n:,} lines and {":".join(target)} {m:,}: line must translate line')
@@ -1038,11 +1038,10 @@ def identical(texts, words):
 def foreign(texts, words):
     """More function words of another language than of its own (Grefenstette 1995)."""
     for side, lang in zip(words, (source_lang, target_lang)):
-        if drop_foreign and lang in FUNCTION_WORDS and len(side) >= 5:
-            own = len(FUNCTION_WORDS[lang].intersection(side))
-            for known in FUNCTION_WORDS.values():
-                if len(known.intersection(side)) > own:
-                    return True
+        if drop_foreign and lang in FUNCTION_WORDS and len(side) >= 5 and not OTHERS[lang].isdisjoint(side):
+            own, *others = (len(FUNCTION_WORDS[k].intersection(side)) for k in (lang, *FUNCTION_WORDS))
+            if max(others) > own:
+                return True
 
 NO_LETTER = bytes(byte for byte in range(128) if not chr(byte).isalpha())
 NO_LATIN, SIGN = regex.compile(r'\P{Latin}+'), regex.compile(r'[^\p{Latin}\p{N}\s]')
@@ -1062,6 +1061,7 @@ FUNCTION_WORDS = dict(
     n'est qu'il''')
 FUNCTION_WORDS = {lang: {word for known in words.split() for word in (known, known.capitalize())}
                   for lang, words in FUNCTION_WORDS.items()}
+OTHERS = {lang: set().union(*FUNCTION_WORDS.values()) - own for lang, own in FUNCTION_WORDS.items()}
 FILTERS = dict(length=odd_length, ratio=odd_ratio, word=long_word, letters=few_letters, identical=identical,
                language=foreign)
 FATES = ['kept', 'empty', *FILTERS, 'held out', 'duplicate']     # what may become of a pair
@@ -1091,9 +1091,9 @@ def fate_of(texts, words):
     return 'kept'
 
 def judge(block):
-    """(corpus, source, target) of a block -> a row of JUDGED for each; both sides of those kept, as lines."""
+    """A block of (corpus, pairs) -> a row of JUDGED for each pair, and the sides of those kept, as lines."""
     rows, sources, targets = [], [], []
-    for corpus, source, target in block:
+    for corpus, (source, target) in ((corpus, pair) for corpus, pairs in block for pair in pairs):
         texts = source, target = normalise(source), normalise(target)
         words = source.split(' '), target.split(' ')
         fate, digest = fate_of(texts, words), b''
@@ -1129,13 +1129,13 @@ class Seen:
         return is_new
 
 def take_turns(train):
-    """(corpus's number, source, target), by turns from each corpus, so that max_pairs takes of all."""
+    """(corpus's number, ten of its pairs), by turns from each corpus, so that max_pairs takes of all."""
     streams = {number: iter(pairs) for number, pairs in enumerate(train.values())}
     while streams:
         for number in list(streams):
-            pair = next(streams[number], None)
-            if pair:
-                yield number, *pair
+            pairs = list(itertools.islice(streams[number], 10))
+            if pairs:
+                yield number, pairs
             else:
                 del streams[number]
 
@@ -1146,7 +1146,7 @@ def keep_good(train, held_out, limit, counts, lengths):
     """
     seen, n_kept, n_read, bar = Seen(), 0, 0, Progress('filtering', 'pairs')
     stream = take_turns(train)
-    blocks = iter(lambda: list(itertools.islice(stream, 2000)), [])
+    blocks = iter(lambda: list(itertools.islice(stream, 200)), [])
     for judged, *sides in over_cores(judge, blocks, workers, share_settings, settings(globals()), held_out):
         kept = np.flatnonzero(judged['fate'] == FATES.index('kept'))
         new = seen.add(judged['hash'][kept]) if drop_duplicates else np.ones(len(kept), bool)
@@ -1197,7 +1197,7 @@ def write_data(name, train, valid, test, limit):
             for block in blocks:
                 number += len(block[0]) if block else 0
                 for (_, file, digest), sentences in zip(sides, block):
-                    data = ''.join(f'{sentence}\n' for sentence in sentences).encode()
+                    data = '\n'.join([*sentences, '']).encode()
                     file.write(data)
                     digest.update(data)
             if not number:

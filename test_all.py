@@ -600,9 +600,10 @@ def test_every_corpus_of_wmt19_with_its_quirks():
         fingerprint = tokenizer.fingerprint(f'{work.name}/wmt/{name}')
         assert file == {'sentences': len(lines(f'wmt/{name}')), 'fingerprint': fingerprint}
     assert not list(pathlib.Path(work.name).rglob('outside*'))
-    run(WMT19 + '--corpora=all --data_dir=some --max_pairs=7 --workers=1')             # from each by turns
+    run(WMT19 + '--corpora=all --data_dir=some --max_pairs=15 --workers=1')            # from each by turns
     some = tokenizer.read_meta(f'{work.name}/some')['corpora']
-    assert [counts['kept'] for counts in some.values()] == [2, 1, 1, 1, 1, 1]
+    assert [counts['kept'] for counts in some.values()] == [8, 4, 2, 1, 0, 0]
+    assert [counts['read'] for counts in some.values()] == [10, 4, 4, 1, 0, 0]
     run(WMT19 + '--source_lang=fr --data_dir=french')
     assert lines('french/train.fr') == ['Quatre.', 'Trois.']
     assert lines('french/train.en') == ['Four.', 'Three.']
