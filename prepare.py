@@ -22,7 +22,7 @@ import numpy as np
 import requests
 import regex
 
-from tokenizer import Progress, checksum, decode_lines, fail, normalise, over_cores, override, read_lines
+from tokenizer import Progress, checksum, decode, fail, lines_in, normalise, over_cores, override, read_lines
 from tokenizer import replacing, settings
 
 # -----------------------------------------------------------------------------
@@ -326,21 +326,20 @@ def opened(path, member):
             file = gzip.GzipFile(fileobj=raw) if path.endswith('.gz') else raw
         yield file or damaged(path, f'it holds no {member}')
 
-def lines_of(path, member=''):
-    """tokenizer.read_lines(), for packed files too."""
+def text_of(path, member=''):
+    """The text of a file, packed or not, in blocks of whole lines."""
     try:
         with opened(path, member) as file:
-            lines = decode_lines(file, path)
-            for first in lines:
-                yield first
-                break
-            else:
-                fail(f'{path} is empty')
-            yield from lines
+            blocks = decode(file, path)
+            yield next(blocks, '') or fail(f'{path} is empty')
+            yield from blocks
     except (EOFError, gzip.BadGzipFile, tarfile.TarError, zipfile.BadZipFile, zlib.error) as error:
         damaged(path, error)
     except OSError as error:
         fail(f'cannot read {path}: {error.strerror}')
+
+def lines_of(path, member=''):
+    return lines_in(text_of(path, member))
 
 def segments_of(path, member):
     """The segments of an SGM file, as sacrebleu takes them: no XML parser, since it is no valid XML."""
@@ -359,19 +358,21 @@ ENTITY = regex.compile('& ?(apos|quot|lt|gt|#[0-9]+|#x[0-9a-fA-F]+);')
 
 def unescape(text):
     """Entities as ParaCrawl has them: escaped twice, or with a space inside. '&amp;lt;' and '& lt;' -> '<'"""
-    return ENTITY.sub(lambda match: html.unescape(f'&{match[1]};'), text.replace('&amp;', '&'))
+    if '&' in text:
+        text = ENTITY.sub(lambda match: html.unescape(f'&{match[1]};'), text.replace('&amp;', '&'))
+    return text
 
 def units_of(path):
-    """Pairs of a TMX file's units, read as lines: no tree is so large. Either language may come first."""
-    unit, lang = {}, ''
-    for line in lines_of(path):
-        if '<tuv ' in line:
-            lang = line.partition('xml:lang="')[2][:2].lower()
-        if '<seg>' in line:
-            unit[lang] = unescape(line.partition('<seg>')[2].rpartition('</seg>')[0])
-        if '</tu>' in line:
-            yield unit.get(source_lang, ''), unit.get(target_lang, '')
-            unit = {}
+    """Pairs of a TMX file's units, in which either language may come first. It is too large to be a tree."""
+    rest = ''
+    for block in text_of(path):
+        *units, rest = (rest + block).split('</tu>')
+        for unit in units:
+            side, (before, *segments) = {}, unit.split('<seg>')
+            for segment in segments:
+                side[before.rpartition('xml:lang="')[2][:2].lower()] = segment.partition('</seg>')[0]
+                before = segment
+            yield unescape(side.get(source_lang, '')), unescape(side.get(target_lang, ''))
 
 def parallel(read, source, target):
     """Pairs of two files, (path,) or (archive, member), in which line n translates line n."""
@@ -996,8 +997,14 @@ def hold_out(pairs):
     Draw pairs for validation and test: a twentieth of all for each, 1,000 at the most, no sentence twice, in
     one pass that holds 20,000 pairs. The filter then drops what shares a sentence with them from training.
     """
-    draw, taken, seen = random.Random(seed).random, [], set()
-    drawn = heapq.nsmallest(20 * 1000, pairs, key=lambda pair: draw())
+    draw, taken, seen, bar = random.Random(seed).random, [], set(), Progress('drawing', 'pairs')
+    def watched():
+        for number, pair in enumerate(pairs):
+            yield pair
+            if number % 10000 == 0:
+                bar.show(number, Measured.done / max(Measured.total, 1))
+    drawn = heapq.nsmallest(20 * 1000, watched(), key=lambda pair: draw())
+    bar.close()
     for source, target in tidy(drawn):
         if source and target and not {source, target} & seen:
             taken.append((source, target))
@@ -1145,6 +1152,7 @@ def keep_good(train, held_out, limit, counts, lengths):
     tells what became of all, lengths (2, words) how many of the kept sentences have so many words.
     """
     seen, n_kept, n_read, bar = Seen(), 0, 0, Progress('filtering', 'pairs')
+    Measured.done = Measured.total = 0              # nothing of train has been opened yet
     stream = take_turns(train)
     blocks = iter(lambda: list(itertools.islice(stream, 200)), [])
     for judged, *sides in over_cores(judge, blocks, workers, share_settings, settings(globals()), held_out):

@@ -13,7 +13,7 @@ import regex
 import torch
 
 from model import Config, Seq2Seq, autocast, choose_device, choose_dtype
-from tokenizer import BOS, EOS, PAD, UNK, Vocabulary, decode_lines, fail, normalise, override, read_lines
+from tokenizer import BOS, EOS, PAD, UNK, Vocabulary, decode, fail, lines_in, normalise, override, read_lines
 from tokenizer import read_meta, read_vocabulary, replacing, split, to_text
 
 # -----------------------------------------------------------------------------
@@ -297,7 +297,7 @@ def main(given):
         with result as file:
             show(text.split('\n'), file)
     elif input or not sys.stdin.isatty():
-        lines = read_lines(input) if input else decode_lines(sys.stdin.buffer, 'standard input')
+        lines = read_lines(input) if input else lines_in(decode(sys.stdin.buffer, 'standard input'))
         with result as file:
             while chunk := list(itertools.islice(lines, 100 * batch_size)):     # a part of the file at a time
                 show(chunk, file)

@@ -92,19 +92,21 @@ def replacing(path, mode='wb', **how):
         if os.path.exists(beside):
             os.remove(beside)
 
-def decode_lines(file, path):
-    """A binary file's lines without their ends, split at b'\\n' alone: real text holds bare CR and U+2028."""
-    number = 0
+def decode(file, path):
+    """A binary file's text in blocks of whole lines; status 2 where it is not UTF-8."""
+    number = 1
     for block in blocks_of_lines(file):
         try:
-            lines = block.decode('utf-8').replace('\r\n', '\n').split('\n')
+            yield block.decode('utf-8').replace('\r\n', '\n')
         except UnicodeDecodeError as error:
-            number += block[:error.start].count(b'\n') + 1
+            number += block[:error.start].count(b'\n')
             fail(f'{path}, line {number} is not UTF-8: convert it, as with  iconv -f ITS_ENCODING -t utf-8')
-        if not lines[-1]:                           # what comes after the last end
-            lines.pop()
-        number += len(lines)
-        yield from lines
+        number += block.count(b'\n')
+
+def lines_in(blocks):
+    """The lines of blocks of text, which end with '\\n' alone: real text holds bare CR, U+0085 and U+2028."""
+    for block in blocks:
+        yield from block.removesuffix('\n').split('\n')
 
 def blocks_of_lines(file, size=1 << 20):
     """A binary file in blocks of whole lines, of at least `size` bytes but for the last."""
@@ -115,7 +117,7 @@ def read_lines(path):
     """The lines of a text file; status 2 where it cannot be read or is not UTF-8."""
     try:
         with open(path, 'rb') as file:
-            yield from decode_lines(file, path)
+            yield from lines_in(decode(file, path))
     except OSError as error:
         fail(f'cannot read {path}: {error.strerror}')
 
