@@ -1,5 +1,5 @@
 """
-All tests: no network, no GPU, no data, about two minutes on two cores.
+All tests: no network, no GPU, no data, two or three minutes on two cores.
 
     python test_all.py
     python test_all.py beam          (only the tests with "beam" in their name)

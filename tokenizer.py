@@ -380,8 +380,12 @@ def add_counts(parts, folder, most=1 << 21):
                 counts.clear()
         lines = [(line.rstrip('\n').split('\t') for line in run) for run in runs]
         merged = heapq.merge(*lines, sorted(counts.items()), key=lambda item: item[0])
-        for word, group in itertools.groupby(merged, key=lambda item: item[0]):
+        bar = Progress('merging the counts', 'words')
+        for number, (word, group) in enumerate(itertools.groupby(merged, key=lambda item: item[0])):
             yield word, sum(int(n) for _, n in group)
+            if number % 100000 == 0:
+                bar.show(number, 0)
+        bar.close()
 
 def share_vocabulary(words):
     """Give a worker process the vocabulary once, not with every block."""
