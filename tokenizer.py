@@ -8,8 +8,9 @@ Reads what prepare.py wrote. Writes data/vocab.LANG.txt (word TAB count, a word'
 data/{train,valid,test}.LANG.bin. The top of this file is also what all scripts share: the command line,
 the one-line error, the file written beside and renamed. It needs no torch.
 """
-import array, collections, concurrent.futures, contextlib, difflib, functools, hashlib, heapq, itertools, json
-import multiprocessing, os, signal, sys, tempfile, threading, time, unicodedata
+import array, collections, contextlib, difflib, functools, hashlib, heapq, itertools, json, multiprocessing, os
+import signal, sys, tempfile, threading, time, unicodedata
+from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor
 
 import numpy as np
 import regex
@@ -185,14 +186,14 @@ def over_cores(function, tasks, workers, setup=None, *arguments):
     workers, waiting = workers or os.cpu_count(), collections.deque()
     how = dict(initializer=start_worker, initargs=(setup, arguments))
     try:
-        with concurrent.futures.ProcessPoolExecutor(workers, **how) as pool:
+        with ProcessPoolExecutor(workers, **how) as pool:
             for task in tasks:
                 waiting.append(pool.submit(function, task))
                 if len(waiting) > 3 * workers:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
-    except concurrent.futures.process.BrokenProcessPool:
+    except BrokenProcessPool:
         fail('a worker process was killed; if memory was short:  --workers=1')
 
 def start_worker(setup, arguments):
