@@ -12,18 +12,14 @@ Writes data/{train,valid,test}.LANG, UTF-8 and one sentence a line, and data/met
 and kept. Downloads stay in data/downloads/: one that was cut off goes on, one that is whole is not repeated.
 """
 import collections, contextlib, gzip, hashlib, heapq, html, io, itertools, json, os, queue, random, shutil
-import sys, tarfile, textwrap, threading, time, urllib.parse, zipfile, zlib
-try:
-    import fcntl
-except ImportError:                                 # windows: there two runs at once are not kept apart
-    fcntl = None
+import sys, tarfile, textwrap, threading, time, zipfile, zlib
 
 import numpy as np
 import requests
 import regex
 
-from tokenizer import Progress, checksum, decode, fail, lines_in, normalise, over_cores, override, read_lines
-from tokenizer import replacing, settings
+from tokenizer import Progress, checksum, decode, fail, finish, lines_in, normalise, over_cores, override
+from tokenizer import read_lines, replacing, settings
 
 # -----------------------------------------------------------------------------
 # config
@@ -187,10 +183,10 @@ def download(url, part, tries=5):
                     begin = begin if status == 206 else 0       # 200: no rest alone, the whole file comes
                     size = begin + int(got['Content-Length']) if 'Content-Length' in got else 0
                     etag = got.get('ETag', 'W/')                # W/: one that does not vouch for every byte
-                    with open(tag, 'w') as file:
-                        file.write(got.get('Last-Modified', '') if etag.startswith('W/') else etag)
                     bar = Progress(url.rpartition('/')[2], 'bytes', begin)
                     with open(part, 'ab' if begin else 'wb') as file:
+                        with open(tag, 'w') as tag_file:
+                            tag_file.write(got.get('Last-Modified', '') if etag.startswith('W/') else etag)
                         while block := response.raw.read(1 << 16, decode_content=False):
                             file.write(block)
                             bar.show(file.tell(), size and file.tell() / size)
@@ -241,7 +237,10 @@ def fetch(names):
         if all(heard[url] for url in urls[name]):
             raise Unreachable(could_not(name))
     sizes = [next(sizes[url] for url in urls[name] if not heard[url]) or FILES[name][1] for name in urls]
-    announce(sizes, [path for name, path in paths.items() if name not in urls])
+    begun = [f'{paths[name]}.part' for name in urls]
+    sizes = [size and max(size - os.path.getsize(part), 1) if os.path.exists(part) else size
+             for size, part in zip(sizes, begun)]
+    announce(sizes, [path for path in (*paths.values(), *begun) if os.path.exists(path)])
     for name, choice in urls.items():
         path, part, (origin, size, digest) = paths[name], f'{paths[name]}.part', FILES[name]
         os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -271,22 +270,6 @@ def announce(sizes, there):
     if fetched > free:
         fail(f'{data_dir}/ has no room for that: make some, or take another disk with --data_dir=...')
 
-@contextlib.contextmanager
-def alone():
-    """Let no other prepare.py work in data_dir: it waits. The system opens the lock, however we end."""
-    os.makedirs(data_dir, exist_ok=True)
-    with open(f'{data_dir}/.lock', 'w') as lock:
-        if fcntl:
-            try:
-                fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                print(f'another prepare.py is at work in {data_dir}/: waiting for its end', flush=True)
-                fcntl.lockf(lock, fcntl.LOCK_EX)
-            for name in os.listdir(data_dir):       # what a run that was killed has left
-                if regex.fullmatch(r'((train|valid|test)\.\w+|meta\.json)\.\d+\.tmp', name):
-                    os.remove(f'{data_dir}/{name}')
-        yield
-
 # -----------------------------------------------------------------------------
 # reading: each layout as a stream of (source, target), with nothing unpacked to disk
 
@@ -306,16 +289,18 @@ class Measured(io.FileIO):
 def damaged(path, why):
     """Give up on a file that cannot be what it should be."""
     origin = next((FILES[name][0] for name in FILES if path.endswith(name)), '')
-    fail(f'{path} is damaged ({why}): delete it and run this again'
-         + f', or replace it:  curl -L -o {path} {origin}' * bool(origin))
+    fail(f'{path} is damaged ({why})' + f': replace it,  curl -L -o {path} {origin}' * bool(origin))
 
 @contextlib.contextmanager
 def opened(path, member):
     """A file, a .gz, or one member of an archive, to read bytes from."""
+    if path.endswith(('.tgz', '.zip')) and not member:
+        fail(f'{path} is an archive: unpack it, or give a .gz')
     with contextlib.ExitStack() as stack:
         raw = stack.enter_context(io.BufferedReader(Measured(path), 1 << 16))
+        packed = gzip.GzipFile(fileobj=raw) if path.endswith(('.gz', '.tgz')) else raw
         if path.endswith('.tgz'):
-            archive = stack.enter_context(tarfile.open(fileobj=gzip.GzipFile(fileobj=raw), mode='r|'))
+            archive = stack.enter_context(tarfile.open(fileobj=packed, mode='r|'))
             found = next((info for info in archive if info.name == member), None)
             file = found and archive.extractfile(found)
         elif path.endswith('.zip'):
@@ -323,17 +308,20 @@ def opened(path, member):
             found = next((name for name in archive.namelist() if name.rpartition('/')[2] == member), None)
             file = found and stack.enter_context(archive.open(found))
         else:
-            file = gzip.GzipFile(fileobj=raw) if path.endswith('.gz') else raw
+            file = packed
         yield file or damaged(path, f'it holds no {member}')
+        while path.endswith('.tgz') and packed.read(1 << 20):
+            pass                                    # to the end, where the checksum stands
 
 def text_of(path, member=''):
     """The text of a file, packed or not, in blocks of whole lines."""
     try:
         with opened(path, member) as file:
-            blocks = decode(file, path)
+            blocks = decode(file, f'{path}:{member}' if member else path)
             yield next(blocks, '') or fail(f'{path} is empty')
             yield from blocks
-    except (EOFError, gzip.BadGzipFile, tarfile.TarError, zipfile.BadZipFile, zlib.error) as error:
+    except (EOFError, RuntimeError, UnicodeDecodeError,
+            gzip.BadGzipFile, tarfile.TarError, zipfile.BadZipFile, zlib.error) as error:
         damaged(path, error)
     except OSError as error:
         fail(f'cannot read {path}: {error.strerror}')
@@ -354,7 +342,7 @@ def columns(lines, langs):
         cells = line.split('\t') + ['']
         yield cells[source], cells[target]
 
-ENTITY = regex.compile('& ?(apos|quot|lt|gt|#[0-9]+|#x[0-9a-fA-F]+);')
+ENTITY = regex.compile('& ?(apos|quot|lt|gt|#[0-9]{1,7}|#x[0-9a-fA-F]{1,6});')
 
 def unescape(text):
     """Entities as ParaCrawl has them: escaped twice, or with a space inside. '&amp;lt;' and '& lt;' -> '<'"""
@@ -367,10 +355,13 @@ def units_of(path):
     rest = ''
     for block in text_of(path):
         *units, rest = (rest + block).split('</tu>')
+        if len(rest) > 1 << 24:
+            damaged(path, 'a unit without an end')
         for unit in units:
             side, (before, *segments) = {}, unit.split('<seg>')
             for segment in segments:
-                side[before.rpartition('xml:lang="')[2][:2].lower()] = segment.partition('</seg>')[0]
+                _, known, lang = before.rpartition('xml:lang="')
+                side[known and lang[:2].lower()] = segment.partition('</seg>')[0]
                 before = segment
             yield unescape(side.get(source_lang, '')), unescape(side.get(target_lang, ''))
 
@@ -970,6 +961,9 @@ def files():
     for split, (source, target) in given.items():
         if bool(source) != bool(target) or split == 'train' and not source:
             fail(f'--dataset=files needs --{split}_source=... and --{split}_target=...')
+        for path in filter(None, (source, target)):
+            if not os.path.isfile(path):            # a pipe could be read only once
+                fail(f'{path} is no file: name one')
     def pairs(split):
         source, target = given[split]
         return parallel(lines_of, (source,), (target,))
@@ -1170,7 +1164,7 @@ def keep_good(train, held_out, limit, counts, lengths):
         n_kept, n_read = n_kept + len(kept), n_read + len(judged)
         yield sides
         bar.show(n_read, max(Measured.done / max(Measured.total, 1), n_kept / limit if limit else 0))
-        if n_kept == limit:
+        if limit and n_kept == limit:
             break
     bar.close()
 
@@ -1248,13 +1242,12 @@ def print_notice(reason):
     rule = '#' * (max(map(len, lines)) + 4)
     print(rule, *(f'# {line:<{len(rule) - 4}} #' for line in lines), rule, sep='\n', file=sys.stderr)
 
-@alone()
 def main():
     datasets = {'wmt19': wmt19, 'multi30k': multi30k, 'tatoeba': tatoeba, 'toy': toy, 'files': files}
     name = 'wmt19' if dataset == 'auto' else dataset
     if name not in datasets:
         fail(f'--dataset={dataset}: it can be auto, {", ".join(datasets)}')
-    if source_lang == target_lang or not regex.fullmatch(r'[\w-]+', source_lang + target_lang):
+    if source_lang == target_lang or not regex.fullmatch(r'[\w-]+/[\w-]+', f'{source_lang}/{target_lang}'):
         fail(f'--source_lang={source_lang} --target_lang={target_lang}: take two different language codes')
     try:
         train, valid, test = datasets[name]()
@@ -1270,10 +1263,4 @@ def main():
 
 if __name__ == '__main__':
     override(globals())
-    try:
-        main()
-    except KeyboardInterrupt:
-        print(f'stopped: {data_dir}/ is as it was, and a download goes on next time', file=sys.stderr)
-        raise SystemExit(130)
-    except OSError as error:
-        fail(f'{error.filename or data_dir}: {error.strerror}')
+    finish(main, data_dir, f'stopped: {data_dir}/ is as it was, and a download goes on next time')

@@ -619,12 +619,22 @@ def test_what_is_refused_of_wmt19():
     refused(wmt19 + '--corpora=europarl_v7', 'europarl_v7', 'europarl_v9')
     refused(wmt19 + '--corpora=', 'europarl_v9')
     refused(wmt19 + '--source_lang=cs', 'German-English')
+    refused(wmt19 + '--source_lang=', 'language')
     write('mirror/wmt19/europarl-v9.de-en.tsv.gz', b'\x1f\x8b damaged')
     refused(wmt19, 'europarl-v9.de-en.tsv.gz', 'damaged')
     write('mirror/wmt19/europarl-v9.de-en.tsv.gz', tsv([('Ein.', 'One.'), ('Zwei.', 'Two.')])[:-12])
     refused(wmt19, 'europarl-v9.de-en.tsv.gz', 'damaged')
+    broken = bytearray(open(f'{work.name}/mirror/wmt19/training-parallel-commoncrawl.tgz', 'rb').read())
+    broken[-8] ^= 1                                                                    # of the checksum
+    write('mirror/wmt19/training-parallel-commoncrawl.tgz', bytes(broken))
+    refused(wmt19 + '--corpora=commoncrawl', 'training-parallel-commoncrawl.tgz is damaged', 'curl')
     write('mirror/wmt19/training-parallel-commoncrawl.tgz', tgz({'commoncrawl.de-en.de': 'Eins.\n'}))
     refused(wmt19 + '--corpora=commoncrawl', 'commoncrawl.de-en.en')
+    members = {f'rapid2019.de-en.{lang}': b'a\n\xff\n' for lang in ('de', 'en')}
+    write('mirror/wmt19/rapid2019.de-en.zip', zipped(members))
+    refused(wmt19 + '--corpora=rapid_2019', 'rapid2019.de-en.zip:rapid2019.de-en.de', 'line 2')
+    write('mirror/wmt19/en-de.bicleaner07.tmx.gz', tmx([('de', f'&#{"1" * 5000};'), ('en', 'x')] * 2))
+    run(WMT19 + '--data_dir=para --corpora=paracrawl,news')
     os.remove(f'{work.name}/mirror/wmt19/test.tgz')
     refused(wmt19, 'could not fetch mirror has no wmt19/test.tgz', 'https://data.statmt.org', 'curl -L -o '
             'wmt/downloads/wmt19/test.tgz https://')
@@ -676,7 +686,7 @@ wait = prepare.time.sleep
 prepare.time.sleep = lambda seconds: wait(seconds / 10)
 prepare.TIMEOUTS = 5, 0.3
 prepare.override(vars(prepare))
-prepare.main()
+prepare.finish(prepare.main, prepare.data_dir, "stopped")
 """)
     with http.server.ThreadingHTTPServer(('localhost', 0), Server) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -811,6 +821,11 @@ def test_the_result_is_the_same_for_any_number_of_workers():
     differ = {name for name in results[0] if results[0][name] != results[1][name]}
     assert differ == {'meta.json'}                                                 # the number of workers
     assert len(set(lines('many/train.de'))) == 4000
+    write('bad.de', 'gleich\n' * 5000 + 'Gut.\n' * 100)                          # more than a block is no use
+    write('bad.en', 'gleich\n' * 5000 + 'Good.\n' * 100)
+    run(files.replace('many.', 'bad.') + '--max_pairs=0 --valid_source=many.de --valid_target=many.en '
+        '--test_source=many.de --test_target=many.en --drop_duplicates=false --data_dir=bad')
+    assert len(lines('bad/train.de')) == 100
     counts = [tokenizer.read_meta(f'{work.name}/many')['corpora']['files']]
     run(files + '--drop_duplicates=false')
     counts.append(tokenizer.read_meta(f'{work.name}/many')['corpora']['files'])
@@ -835,10 +850,32 @@ def test_two_at_once_one_stopped_one_without_room():
 import prepare
 resource.setrlimit(resource.RLIMIT_FSIZE, (200000, 200000))
 prepare.override(vars(prepare))
-prepare.main()
+prepare.finish(prepare.main, prepare.data_dir, "stopped")
 """)
     refused([full, '--dataset=toy', '--data_dir=busy', '--toy_pairs=20000'], 'busy', 'train')
     assert {path.name: path.read_bytes() for path in pathlib.Path(work.name, 'busy').iterdir()} == old
+
+def test_ids_and_vocabularies_change_together_or_not_at_all():
+    """Ctrl-C, twice in a row, and kill -9 leave the tokenizer's old files and no process."""
+    run('prepare.py --dataset=toy --toy_pairs=20000 --data_dir=ids2')
+    run('tokenizer.py --data_dir=ids2 --max_source_vocab=500')
+    old = {path.name: path.read_bytes() for path in pathlib.Path(work.name, 'ids2').iterdir()}
+    tokenize = [sys.executable, str(here / 'tokenizer.py'), '--data_dir=ids2', '--workers=2']
+    for blow in signal.SIGINT, signal.SIGKILL:
+        process = subprocess.Popen(tokenize, cwd=work.name, env={**os.environ, **ALONE}, text=True,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+        while not list(pathlib.Path(work.name, 'ids2').glob('train.en.bin.*.tmp')):    # de is done by then
+            time.sleep(0.01)
+        for _ in range(2 if blow == signal.SIGINT else 1):
+            (os.killpg if blow == signal.SIGINT else os.kill)(process.pid, blow)
+            time.sleep(0.05)
+        _, err = process.communicate(timeout=20)        # which waits for all that hold its pipes
+        if blow == signal.SIGINT:
+            assert process.returncode == 130 and err.count('\n') == 1, err
+        now = {path.name: path.read_bytes() for path in pathlib.Path(work.name, 'ids2').iterdir()}
+        assert {name: content for name, content in now.items() if not name.endswith('.tmp')} == old
+    run('tokenizer.py --data_dir=ids2 --max_source_vocab=500')
+    assert {path.name: path.read_bytes() for path in pathlib.Path(work.name, 'ids2').iterdir()} == old
 
 def test_progress():
     """Nothing for what is short, a line every ten seconds elsewhere than on a terminal."""

@@ -8,9 +8,13 @@ Reads what prepare.py wrote. Writes data/vocab.LANG.txt (word TAB count, a word'
 data/{train,valid,test}.LANG.bin. The top of this file is also what all scripts share: the command line,
 the one-line error, the file written beside and renamed. It needs no torch.
 """
-import array, collections, contextlib, difflib, functools, hashlib, heapq, itertools, json, multiprocessing, os
-import signal, sys, tempfile, threading, time, unicodedata
+import array, collections, contextlib, difflib, functools, hashlib, heapq, itertools, json, multiprocessing
+import os, signal, sys, tempfile, threading, time, unicodedata
 from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor
+try:
+    import fcntl
+except ImportError:                                 # windows: there two runs at once are not kept apart
+    fcntl = None
 
 import numpy as np
 import regex
@@ -72,8 +76,41 @@ def override(script):
             fail(f'--{key} takes {wanted}, not {value!r}')
         if key.endswith('_dir') and not value:
             fail(f'--{key} needs the name of a folder')
+        if any('\ud800' <= sign <= '\udfff' for sign in value):
+            fail(f'--{key} is not UTF-8')
         given.append(key)
     return given
+
+@contextlib.contextmanager
+def alone(data_dir):
+    """Let nobody else write into data_dir: a second run waits. The system opens the lock, however we end."""
+    os.makedirs(data_dir, exist_ok=True)
+    with open(f'{data_dir}/.lock', 'w') as lock:
+        if fcntl:
+            try:
+                fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                print(f'another run is at work in {data_dir}/: waiting for its end', flush=True)
+                fcntl.lockf(lock, fcntl.LOCK_EX)
+            for name in os.listdir(data_dir):       # what a run that was killed has left
+                if regex.fullmatch(r'(train|valid|test|vocab|meta)\..+\.\d+\.tmp', name):
+                    os.remove(f'{data_dir}/{name}')
+        yield
+
+def finish(main, data_dir, stopped):
+    """Call main(), alone in data_dir; one line where Ctrl-C or the system ends it."""
+    def stop(*_):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)    # a second one would disturb what the first began
+        raise KeyboardInterrupt
+    signal.signal(signal.SIGINT, stop)
+    try:
+        with alone(data_dir):
+            main()
+    except KeyboardInterrupt:
+        print(stopped, file=sys.stderr)
+        raise SystemExit(130)
+    except OSError as error:
+        fail(f'{error.filename or data_dir}: {error.strerror}')
 
 @contextlib.contextmanager
 def replacing(path, mode='wb', **how):
@@ -188,13 +225,25 @@ def over_cores(function, tasks, workers, setup=None, *arguments):
     try:
         with ProcessPoolExecutor(workers, **how) as pool:
             for task in tasks:
-                waiting.append(pool.submit(function, task))
+                with calm():
+                    waiting.append(pool.submit(function, task))
                 if len(waiting) > 3 * workers:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
     except BrokenProcessPool:
         fail('a worker process was killed; if memory was short:  --workers=1')
+
+@contextlib.contextmanager
+def calm():
+    """Ctrl-C waits for the end of this: it is lost, or kills the child, where it comes amid a fork."""
+    if hasattr(signal, 'pthread_sigmask'):          # not on windows, which does not fork
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        if hasattr(signal, 'pthread_sigmask'):
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 def start_worker(setup, arguments):
     def follow():                                   # kill -9 of the main process leaves no orphans
@@ -302,24 +351,21 @@ MAGIC = b'nanoseq1'
 HEADER = np.dtype([('magic', 'S8'), ('sentences', '<i8'), ('tokens', '<i8'), ('bytes_per_id', '<i8'),
                    ('text', 'S16'), ('vocab', 'S16')])   # text and vocab: fingerprints
 
-def write_ids(path, sentences, blocks, text, vocab, size):
+def write_ids(file, sentences, blocks, text, vocab, size):
     """
-    Write blocks of (ids, lengths), `sentences` of these in all, each block at once, and the fingerprints of
-    the text and of its vocabulary of `size` words.
+    Write blocks of (ids, lengths), `sentences` of these in all, each block as it comes, and the fingerprints
+    of the text and of its vocabulary of `size` words.
     """
     kind, done, tokens = np.dtype('<u2' if size <= 1 << 16 else '<u4'), 0, 0
     first_offset, first_id = HEADER.itemsize, HEADER.itemsize + 8 * (sentences + 1)
-    with replacing(path) as file:
-        file.seek(first_offset)
-        file.write(bytes(8))
-        for ids, lengths in blocks:
-            file.seek(first_offset + 8 * (done + 1))
-            file.write((tokens + np.cumsum(lengths)).astype('<i8'))
-            file.seek(first_id + kind.itemsize * tokens)
-            file.write(ids.astype(kind))
-            done, tokens = done + len(lengths), tokens + len(ids)
-        file.seek(0)
-        file.write(np.array([(MAGIC, done, tokens, kind.itemsize, text, vocab)], HEADER))
+    for ids, lengths in blocks:                     # the first offset is 0, as is what has not been written
+        file.seek(first_offset + 8 * (done + 1))
+        file.write((tokens + np.cumsum(lengths)).astype('<i8'))
+        file.seek(first_id + kind.itemsize * tokens)
+        file.write(ids.astype(kind))
+        done, tokens = done + len(lengths), tokens + len(ids)
+    file.seek(0)
+    file.write(np.array([(MAGIC, done, tokens, kind.itemsize, text, vocab)], HEADER))
 
 def read_ids(data_dir, split, lang, meta):
     """
@@ -335,9 +381,9 @@ def read_ids(data_dir, split, lang, meta):
     magic, n, tokens, width, text, vocab = header[0] if header else [b''] + 5 * [0]
     if magic != MAGIC or os.path.getsize(path) != HEADER.itemsize + 8 * (n + 1) + width * tokens:
         fail(f'{path} is damaged: {again}')
-    if text.decode() != meta['files'][f'{split}.{lang}']['fingerprint']:
+    if text != meta['files'][f'{split}.{lang}']['fingerprint'].encode():
         fail(f'{path} was made from an older {split}.{lang}: {again}')
-    if vocab.decode() != fingerprint(f'{data_dir}/vocab.{lang}.txt'):
+    if vocab != fingerprint(f'{data_dir}/vocab.{lang}.txt').encode():
         fail(f'{path} was made with another vocabulary: {again}')
     offsets = np.memmap(path, '<i8', 'r', HEADER.itemsize, (n + 1,))
     ids = np.memmap(path, f'<u{width}', 'r', HEADER.itemsize + 8 * (n + 1), (tokens,))
@@ -418,26 +464,24 @@ def main():
         if not os.path.exists(path) or fingerprint(path) != file['fingerprint']:
             fail(f'{path} is missing or not as prepare.py wrote it: run  python prepare.py  again '
                  '(your own files go in with --dataset=files)')
-    for lang, size in (meta['source_lang'], max_source_vocab), (meta['target_lang'], max_target_vocab):
-        parts = over_blocks(f'counting words, {lang}', count_words, f'{data_dir}/train.{lang}')
-        vocab, counts = build_vocabulary(add_counts(parts, data_dir), size, min_count)
-        path = f'{data_dir}/vocab.{lang}.txt'
-        with replacing(path, 'w', encoding='utf-8', newline='\n') as file:
-            file.writelines(f'{word}\t{n}\n' for word, n in vocab)
-        print_coverage(lang, vocab, counts)
-        for part in 'train', 'valid', 'test':
-            name, file = f'{data_dir}/{part}.{lang}', meta['files'][f'{part}.{lang}']
-            blocks = over_blocks(f'encoding {part}.{lang}', encode_block, name,
-                                 share_vocabulary, [word for word, _ in vocab])
-            write_ids(f'{name}.bin', file['sentences'], blocks, file['fingerprint'],
-                      fingerprint(path), len(vocab))
+    sides = (meta['source_lang'], max_source_vocab), (meta['target_lang'], max_target_vocab)
+    with contextlib.ExitStack() as files:           # in the end all take their names, or none
+        for lang, size in sides:
+            parts = over_blocks(f'counting words, {lang}', count_words, f'{data_dir}/train.{lang}')
+            vocab, counts = build_vocabulary(add_counts(parts, data_dir), size, min_count)
+            print_coverage(lang, vocab, counts)
+            lines = ''.join(f'{word}\t{n}\n' for word, n in vocab).encode()
+            files.enter_context(replacing(f'{data_dir}/vocab.{lang}.txt')).write(lines)
+            for part in 'train', 'valid', 'test':
+                name, text = f'{data_dir}/{part}.{lang}', meta['files'][f'{part}.{lang}']
+                blocks = over_blocks(f'encoding {part}.{lang}', encode_block, name,
+                                     share_vocabulary, [word for word, _ in vocab])
+                write_ids(files.enter_context(replacing(f'{name}.bin')), text['sentences'], blocks,
+                          text['fingerprint'], hashlib.sha256(lines).hexdigest()[:16], len(vocab))
     print(f'\nwrote the vocabularies and ids to {data_dir}/; next:  python train.py'
           + (f' --data_dir={data_dir}' if data_dir != 'data' else ''))
 
 if __name__ == '__main__':
     override(globals())
-    try:
-        main()
-    except KeyboardInterrupt:
-        print(f'stopped: run  python tokenizer.py --data_dir={data_dir}  again', file=sys.stderr)
-        raise SystemExit(130)
+    read_meta(data_dir)                             # before a folder is made of a mistyped name
+    finish(main, data_dir, f'stopped: {data_dir}/ is as it was')
