@@ -1,15 +1,23 @@
 """
-The model: an encoder reads the source sentence, a decoder writes the target sentence a word at a time, and
-attention lets it look back at every source word while it writes (Sutskever et al. 2014; Bahdanau et al. 2015;
-Luong et al. 2015).
+The models: an encoder reads the source sentence, a decoder writes the target sentence a word at a time, and
+attention lets it look back at every source word while it writes. There is a recurrent one, with torch's cells
+or with ours, and a Transformer.
 
 Nothing to launch: train.py makes the model, sample.py decodes with it. In every shape comment:
 
     B  sentences in the batch      S  source length       E  embedding size     V  target vocabulary
-    K  beams of a sentence         T  target length       H  hidden size        L  layers of the LSTM
+    K  beams of a sentence         T  target length       H  hidden size        L  layers
+    R  = B * K, hypotheses         N  states of a cell: h and c of an LSTM, else h alone
+
+Models of the literature as flags of train.py:
+
+    Sutskever et al. 2014   --n_layer=4 --attention=none --bidirectional=false --reverse_source --tied=false
+    Bahdanau et al. 2015    --cell=gru --attention=additive
+    Luong et al. 2015       --attention=general --input_feeding        (or dot, or without input feeding)
+    Vaswani et al. 2017     --arch=transformer --n_layer=6 --n_embd=512 --n_hidden=2048 --n_head=8
 """
-import contextlib
-from dataclasses import dataclass
+import contextlib, math
+from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 import torch
@@ -17,45 +25,152 @@ import torch.nn as nn
 import torch.nn.functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from tokenizer import PAD, fail
+from tokenizer import EOS, PAD, fail
 
 @dataclass
 class Config:
     source_vocab: int
     target_vocab: int
-    attention: str = 'general'      # none | general
+    arch: str = 'seq2seq'           # seq2seq | transformer
+    cell: str = 'lstm'              # lstm | gru | rnn
+    scratch: bool = False           # the cells written out below instead of torch's
+    manual_backward: bool = False   # and the LSTM's way back through time too
+    attention: str = 'general'      # none | dot | general | additive
+    input_feeding: bool = False     # the attentional vector goes into the next step
     bidirectional: bool = True      # the encoder reads both ways, with half of n_hidden each
-    scratch: bool = False           # the LSTM written out below instead of torch's
+    reverse_source: bool = False    # the encoder reads the last word first
+    tied: bool = True               # the output layer's vector of a word is its embedding
     n_layer: int = 1
-    n_embd: int = 256
-    n_hidden: int = 512
+    n_embd: int = 256               # also the Transformer's width
+    n_hidden: int = 512             # of the cell, or within the Transformer's feed-forward layers
+    n_head: int = 4                 # of the Transformer's attention
     dropout: float = 0.3
 
     def __post_init__(self):
-        if self.attention not in ('none', 'general'):
-            fail(f'--attention takes none or general, not {self.attention!r}')
-        if min(self.n_layer, self.n_embd, self.n_hidden) < 1 or not 0 <= self.dropout < 1:
-            fail('--n_layer, --n_embd and --n_hidden are at least 1, --dropout is from 0 to less than 1')
-        if self.bidirectional and self.n_hidden % 2:
+        for name, known in {'arch': ['seq2seq', 'transformer'], 'cell': list(CELLS),
+                            'attention': ['none', 'dot', 'general', 'additive']}.items():
+            if getattr(self, name) not in known:
+                fail(f'--{name} takes {", ".join(known)}, not {getattr(self, name)!r}')
+        if min(self.n_layer, self.n_embd, self.n_hidden, self.n_head) < 1 or not 0 <= self.dropout < 1:
+            fail('--n_layer, --n_embd, --n_hidden, --n_head are at least 1, --dropout is from 0 to below 1')
+        if self.arch == 'transformer' and self.n_embd % (2 * self.n_head):
+            fail(f'--n_embd={self.n_embd} cannot be shared out to --n_head={self.n_head} heads of even size')
+        defaults = {field.name: field.default for field in fields(Config)}
+        recurrent = ('cell', 'scratch', 'manual_backward', 'attention', 'input_feeding', 'bidirectional',
+                     'reverse_source')
+        given = [f'--{name}' for name in recurrent if getattr(self, name) != defaults[name]]
+        if self.arch == 'transformer' and given:
+            fail(f'{", ".join(given)}: not with --arch=transformer')
+        if self.manual_backward and not (self.scratch and self.cell == 'lstm'):
+            fail('--manual_backward is for --scratch and --cell=lstm')
+        if self.arch == 'seq2seq' and self.bidirectional and self.n_hidden % 2:
             fail(f'--n_hidden={self.n_hidden} cannot be halved for the two directions: take an even one')
+        if self.input_feeding and self.attention in ('none', 'additive'):
+            fail('--input_feeding is for --attention=dot or general: with none there is no attention, and '
+                 'additive has its context in the input already')
 
 # -----------------------------------------------------------------------------
-# the LSTM, written out
+# the cells, written out: one step each, from x's part of the gates (B, G * H), where G is their number,
+# computed for all steps beforehand, the state's part, a function of h to the same shape, and the state
 
-class LSTM(nn.Module):
+def rnn_step(x, recur, h):
+    """Elman 1990: the new state is what was seen and what was there before, squashed."""
+    return (torch.tanh(x + recur(h)),)                                                  # (B, H)
+
+def gru_step(x, recur, h):
+    """Cho et al. 2014, with the reset gate r after the product, as in cuDNN and torch."""
+    (x_r, x_z, x_n), (h_r, h_z, h_n) = x.chunk(3, dim=-1), recur(h).chunk(3, dim=-1)    # (B, H) each
+    r, z = torch.sigmoid(x_r + h_r), torch.sigmoid(x_z + h_z)
+    n = torch.tanh(x_n + r * h_n)                               # what could be new; r lets some of the old in
+    return (n + z * (h - n),)                                   # (1 - z) n + z h: z keeps the old
+
+def lstm_step(x, recur, h, c):
+    """Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000."""
+    i, f, g, o = (x + recur(h)).chunk(4, dim=-1)                                        # (B, H) each
+    c = f.sigmoid() * c + i.sigmoid() * g.tanh()                # forget some of the old, add some of the new
+    return o.sigmoid() * c.tanh(), c                            # and show some of it
+
+CELLS = {'rnn': (rnn_step, 1, 1), 'gru': (gru_step, 3, 1), 'lstm': (lstm_step, 4, 2)}   # step, G, N
+
+class LSTMThroughTime(torch.autograd.Function):
     """
-    Long short-term memory (Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000), by hand.
-    Its parameters have nn.LSTM's names and shapes, so that a checkpoint of either loads into the other.
+    lstm_step() over all steps, and its way back by hand. What a step computes, c' = f c + i g and
+    h' = o tanh(c'), turns the loss's gradients dh' and dc' into
+
+        dc' += dh' o (1 - tanh(c')^2)           through h', where c' is seen
+        di = dc' g i (1 - i)                    the derivative of the sigmoid s is s (1 - s), ...
+        df = dc' c f (1 - f)
+        dg = dc' i (1 - g^2)                    ... that of tanh 1 - tanh^2: these are of what was squashed
+        do = dh' tanh(c') o (1 - o)
+        dc = dc' f,  dh = [di df dg do] W       for the step before
+
+    All but dh' and dc' is known beforehand, for all steps at once; so is the gradient of W afterwards.
     """
 
-    def __init__(self, n_input, n_hidden, n_layer=1, dropout=0.0, bidirectional=False):
+    @staticmethod
+    def forward(ctx, inputs, W, h, c, live, backwards):
+        """inputs (S, B, 4H), W (4H, H), h and c (B, H), live (S, B, 1) or None -> every h (S, B, H), h, c."""
+        (S, B, G), H, W = inputs.shape, W.shape[1], W.to(inputs.dtype)
+        gates, tanh_c = torch.empty_like(inputs), inputs.new_empty(S, B, H)
+        hs, cs = inputs.new_empty(2, S + 1, B, H)               # between the steps, both ends included
+        steps, old, new = (range(S)[::-1], 1, 0) if backwards else (range(S), 0, 1)
+        hs[steps[0] + old], cs[steps[0] + old] = h, c
+        for t in steps:
+            torch.addmm(inputs[t], hs[t + old], W.t(), out=gates[t])                    # (B, 4H)
+            i, f, g, o = gates[t].chunk(4, dim=-1)                                      # (B, H) each
+            gates[t, :, :2 * H].sigmoid_(), g.tanh_(), o.sigmoid_()
+            torch.mul(f, cs[t + old], out=cs[t + new]).addcmul_(i, g)
+            torch.mul(o, torch.tanh(cs[t + new], out=tanh_c[t]), out=hs[t + new])
+            if live is not None:                        # on padding the state stays
+                for state in hs, cs:
+                    torch.where(live[t], state[t + new], state[t + old], out=state[t + new])
+        ctx.save_for_backward(W, gates, tanh_c, hs, cs, live)
+        ctx.steps, ctx.old = steps, slice(old, old + S)
+        every_h, last = hs[new:new + S], steps[-1] + new
+        return every_h if live is None else every_h * live, hs[last].clone(), cs[last].clone()
+
+    @staticmethod
+    def backward(ctx, d_every_h, dh, dc):
+        W, gates, tanh_c, hs, cs, live = ctx.saved_tensors
+        i, f, g, o = gates.chunk(4, dim=-1)                                             # (S, B, H) each
+        d = torch.empty_like(gates)                                                     # (S, B, 4H)
+        di, df, dg, do = d.chunk(4, dim=-1)
+        through_sigmoid, through_tanh = (getattr(torch.ops.aten, name).grad_input
+                                         for name in ('sigmoid_backward', 'tanh_backward'))
+        through_sigmoid(g, i, grad_input=di)                                            # g i (1 - i)
+        through_sigmoid(cs[ctx.old], f, grad_input=df)                                  # c f (1 - f)
+        through_tanh(i, g, grad_input=dg)                                               # i (1 - g^2)
+        through_sigmoid(tanh_c, o, grad_input=do)                                       # tanh(c') o (1 - o)
+        to_c = torch.ops.aten.tanh_backward(o, tanh_c)                                  # o (1 - tanh(c')^2)
+        if live is not None:                            # on padding nothing is learnt, and all passes through
+            d, to_c, d_every_h, f = d * live, to_c * live, d_every_h * live, torch.where(live, f, 1.0)
+        dc = dc.clone()
+        for t in reversed(ctx.steps):
+            dh = dh + d_every_h[t]
+            dc.addcmul_(dh, to_c[t])
+            by_gate = d[t].unflatten(-1, (4, -1))                                       # (B, 4, H)
+            by_gate[:, :3].mul_(dc[:, None]), by_gate[:, 3].mul_(dh)
+            dc.mul_(f[t])
+            dh = d[t] @ W if live is None else torch.where(live[t], d[t] @ W, dh)
+        dW = d.flatten(0, 1).t() @ hs[ctx.old].flatten(0, 1)                            # (4H, H)
+        return d, dW, dh, dc, None, None
+
+class Recurrent(nn.Module):
+    """
+    A recurrent network by hand, of any depth, in one direction or two. Its parameters have the names and the
+    shapes of torch's nn.RNN, nn.GRU and nn.LSTM, so that a checkpoint of either loads into the other.
+    """
+
+    def __init__(self, cell, n_input, n_hidden, n_layer=1, dropout=0.0, bidirectional=False, manual=False):
         super().__init__()
+        self.step, gates, self.n_states = CELLS[cell]
+        self.manual = manual                                    # with LSTMThroughTime
         self.n_hidden, self.n_layer, self.dropout = n_hidden, n_layer, dropout
         self.directions = ['', '_reverse'] if bidirectional else ['']
         for layer in range(n_layer):
             n_in = n_input if layer == 0 else n_hidden * len(self.directions)
             for direction in self.directions:
-                G = 4 * n_hidden                                # four gates, one below the other
+                G = gates * n_hidden                            # the gates, one below the other
                 for name, shape in {'weight_ih': (G, n_in), 'weight_hh': (G, n_hidden),
                                     'bias_ih': (G,), 'bias_hh': (G,)}.items():
                     weight = nn.Parameter(torch.empty(shape).uniform_(-n_hidden ** -0.5, n_hidden ** -0.5))
@@ -63,44 +178,48 @@ class LSTM(nn.Module):
 
     def forward(self, x, state=None, lengths=None):
         """
-        x (B, S, I); state (h, c), each (L * D, B, H), None for zeros; lengths (B,), None where nothing is
+        x (B, S, I); state: N tensors (L * D, B, H), None for zeros; lengths (B,), None where nothing is
         padding. Returns the last layer's h at every step (B, S, D * H), zero on padding, and the state after
         the last step of each sentence.
         """
         B, S, _ = x.shape
-        live = None
+        live, last = None, []
         if lengths is not None:
             steps = torch.arange(S, device=x.device)
             live = steps[:, None, None] < lengths.to(x.device)[:, None]                 # (S, B, 1)
-        last_h, last_c = [], []
         for layer in range(self.n_layer):
             if layer > 0:
                 x = F.dropout(x, self.dropout, self.training)
             outputs = []
             for direction in self.directions:
-                n = len(last_h)
-                h, c = (s[n] for s in state) if state else x.new_zeros(2, B, self.n_hidden)     # (B, H) each
-                h, c, every_h = self.run(x, h, c, live, f'_l{layer}{direction}')
-                last_h.append(h), last_c.append(c), outputs.append(every_h)
+                nothing = x.new_zeros(self.n_states, B, self.n_hidden)
+                before = [s[len(last)] for s in state] if state else nothing            # (B, H) each
+                every_h, after = self.run(x, before, live, f'_l{layer}{direction}')
+                outputs.append(every_h), last.append(after)
             x = torch.cat(outputs, dim=-1)                                              # (B, S, D * H)
-        return x, (torch.stack(last_h), torch.stack(last_c))                            # (L * D, B, H) each
+        return x, tuple(torch.stack(states) for states in zip(*last))                   # (L * D, B, H) each
 
-    def run(self, x, h, c, live, end):
-        """One layer in one direction: the equations of a step, and around them the loop over time."""
-        W_ih, W_hh = getattr(self, 'weight_ih' + end), getattr(self, 'weight_hh' + end)
-        bias = getattr(self, 'bias_ih' + end) + getattr(self, 'bias_hh' + end)
-        inputs = F.linear(x, W_ih, bias).unbind(1)      # x's part of the gates, all steps: S times (B, 4H)
+    def run(self, x, state, live, end):
+        """One layer in one direction: the loop over time around the equations of a step."""
+        W_ih, W_hh, b_ih, b_hh = (getattr(self, name + end)
+                                  for name in ('weight_ih', 'weight_hh', 'bias_ih', 'bias_hh'))
+        backwards = end.endswith('_reverse')
+        if self.manual:
+            inputs = F.linear(x.transpose(0, 1), W_ih, b_ih + b_hh)                     # (S, B, 4H)
+            every_h, *state = LSTMThroughTime.apply(inputs, W_hh, *state, live, backwards)
+            return every_h.transpose(0, 1), state                                       # (B, S, H)
+        inputs = F.linear(x, W_ih, b_ih).unbind(1)      # x's part of the gates, all steps: S times (B, G * H)
+        def recur(h):
+            return F.linear(h, W_hh, b_hh)                                              # (B, G * H)
         every_h, steps = [None] * len(inputs), range(len(inputs))
-        for t in reversed(steps) if end.endswith('_reverse') else steps:
-            i, f, g, o = (inputs[t] + F.linear(h, W_hh)).chunk(4, dim=-1)               # (B, H) each
-            new_c = f.sigmoid() * c + i.sigmoid() * g.tanh()    # forget some of the old, add some of the new
-            new_h = o.sigmoid() * new_c.tanh()                  # and show some of it
+        for t in reversed(steps) if backwards else steps:
+            new = self.step(inputs[t], recur, *state)                                   # (B, H) each
             if live is None:
-                h, c, every_h[t] = new_h, new_c, new_h
+                state, every_h[t] = new, new[0]
             else:                                       # on padding the state stays, and the output is zero
-                h, c = torch.where(live[t], new_h, h), torch.where(live[t], new_c, c)
-                every_h[t] = new_h * live[t]
-        return h, c, torch.stack(every_h, dim=1)                                        # (B, S, H)
+                state = [torch.where(live[t], n, s) for n, s in zip(new, state)]
+                every_h[t] = new[0] * live[t]
+        return torch.stack(every_h, dim=1), state                                       # (B, S, H)
 
 # -----------------------------------------------------------------------------
 # the output layer and its loss
@@ -145,88 +264,13 @@ class OutputLoss(torch.autograd.Function):
         return *(gradient * (d_loss / ctx.N) for gradient in ctx.saved_tensors), None, None
 
 # -----------------------------------------------------------------------------
-# the translator
+# what both architectures share
 
-class Memory(NamedTuple):
-    """What the encoder hands over; every tensor has the sentence as its first dimension."""
-    values: torch.Tensor        # (B, S, H) the encoder's output at each source word
-    keys: torch.Tensor          # (B, S, H) the same, projected once for all the questions of attention
-    mask: torch.Tensor          # (B, S)    true where there is a word, false on padding
-    h: torch.Tensor             # (B, L, H) the final state, with which the decoder begins
-    c: torch.Tensor             # (B, L, H)
-
-class WordDropout(nn.Dropout):
-    """Dropout with one mask a sentence, the same at each of its words (Gal & Ghahramani 2016)."""
-
-    def forward(self, x):
-        return x * super().forward(torch.ones_like(x[:, :1]))                   # (B, T, E) * (B, 1, E)
-
-class Seq2Seq(nn.Module):
-
-    def __init__(self, config):
-        super().__init__()
-        self.config = config
-        E, H, L = config.n_embd, config.n_hidden, config.n_layer
-        between_layers = config.dropout if L > 1 else 0.0
-        lstm = LSTM if config.scratch else lambda *sizes, **how: nn.LSTM(*sizes, batch_first=True, **how)
-        self.source_embedding = nn.Embedding(config.source_vocab, E, padding_idx=PAD)
-        self.target_embedding = nn.Embedding(config.target_vocab, E, padding_idx=PAD)
-        # two directions of half the size: side by side they are as large as the decoder's state and become it
-        self.encoder = lstm(E, H // 2 if config.bidirectional else H, L, dropout=between_layers,
-                            bidirectional=config.bidirectional)
-        self.decoder = lstm(E, H, L, dropout=between_layers)
-        if config.attention != 'none':
-            self.key = nn.Linear(H, H, bias=False)                                      # W_a
-        self.combine = nn.Linear(H if config.attention == 'none' else 2 * H, E, bias=False)     # W_c
-        self.output = nn.Linear(E, config.target_vocab)
-        self.output.weight = self.target_embedding.weight       # tied (Press & Wolf 2017): one vector a word
-        self.dropout = WordDropout(config.dropout)
-        for parameter in self.parameters():
-            nn.init.uniform_(parameter, -0.1, 0.1)              # Luong et al. 2015, section 4.1
-
-    def encode(self, source, source_lengths):
-        """source (B, S) padded, source_lengths (B,) on the CPU -> Memory."""
-        S = source.shape[1]
-        x = self.dropout(self.source_embedding(source))                                 # (B, S, E)
-        if self.config.scratch:
-            values, state = self.encoder(x, lengths=source_lengths)                     # (B, S, H)
-        else:
-            packed = pack_padded_sequence(x, source_lengths, batch_first=True, enforce_sorted=False)
-            packed, state = self.encoder(packed)
-            values, _ = pad_packed_sequence(packed, batch_first=True, total_length=S)   # (B, S, H)
-        # (L * D, B, H / D) -> (L, D, B, H / D) -> (B, L, D, H / D) -> (B, L, H)
-        h, c = (s.unflatten(0, (self.config.n_layer, -1)).permute(2, 0, 1, 3).flatten(2) for s in state)
-        keys = values if self.config.attention == 'none' else self.key(values)          # (B, S, H)
-        mask = torch.arange(S, device=source.device) < source_lengths.to(source.device)[:, None]    # (B, S)
-        return Memory(values, keys, mask, h, c)
-
-    def attend(self, h, memory):
-        """
-        Luong et al. 2015: score(h, s) = h W_a s (eq. 8, general), softmax over the source (eq. 7), and the
-        attentional vector tanh(W_c [context; h]) (eq. 5). h (B, Q, H): Q are the steps of the target in
-        training, the beams in decoding. Returns vectors (B, Q, E) and weights (B, Q, S), zero on padding.
-        """
-        if self.config.attention == 'none':
-            return torch.tanh(self.combine(h)), h.new_zeros(*h.shape[:2], memory.mask.shape[1])
-        scores = h @ memory.keys.transpose(1, 2)                                        # (B, Q, S)
-        weights = scores.masked_fill(~memory.mask[:, None], float('-inf')).softmax(dim=-1)      # (B, Q, S)
-        context = weights.to(memory.values.dtype) @ memory.values                       # (B, Q, H)
-        return torch.tanh(self.combine(torch.cat([context, h], dim=-1))), weights       # (B, Q, E)
-
-    def teach(self, source, source_lengths, target_in):
-        """
-        Teacher forcing: at each step the decoder is shown the true word before, so all steps run at once.
-        Returns the attentional vectors (B, T, E) and the weights (B, T, S).
-        """
-        memory = self.encode(source, source_lengths)
-        x = self.dropout(self.target_embedding(target_in))                              # (B, T, E)
-        state = tuple(s.transpose(0, 1).contiguous() for s in (memory.h, memory.c))     # (L, B, H) each
-        h, _ = self.decoder(x, state)                                                   # (B, T, H)
-        vectors, weights = self.attend(self.dropout(h), memory)
-        return self.dropout(vectors), weights
+class Translator(nn.Module):
+    """What every architecture does alike, given its teach() and its output layer."""
 
     def forward(self, source, source_lengths, target_in):
-        """Logits of every next word (B, T, V); target_in (B, T) begins with <bos>."""
+        """Logits of every next word (B, T, V); source (B, S), lengths (B,), target_in (B, T) from <bos>."""
         return self.output(self.teach(source, source_lengths, target_in)[0])
 
     def loss(self, source, source_lengths, target_in, target_out, label_smoothing=0.0):
@@ -235,24 +279,317 @@ class Seq2Seq(nn.Module):
         without it to look at. Padding never reaches the output layer, where most of the time goes.
         """
         real = target_out != PAD                                                        # (B, T)
-        vectors = self.teach(source, source_lengths, target_in)[0][real]                # (N, E)
+        vectors = self.teach(source, source_lengths, target_in)[0][real]                # (N, D)
         return OutputLoss.apply(vectors, self.output.weight, self.output.bias, target_out[real],
                                 label_smoothing)
 
+# -----------------------------------------------------------------------------
+# the recurrent translator
+
+class Memory(NamedTuple):
+    """What the encoder hands over; every tensor has the sentence as its first dimension."""
+    values: torch.Tensor        # (B, S, H)     the encoder's output at each source word
+    keys: torch.Tensor          # (B, S, H)     the same, projected once for all the questions of attention
+    mask: torch.Tensor          # (B, S)        true where there is a word, false on padding
+    state: torch.Tensor         # (B, N, L, H)  the final states, with which the decoder begins
+
+class WordDropout(nn.Dropout):
+    """Dropout with one mask a sentence, the same at each of its words (Gal & Ghahramani 2016)."""
+
+    def forward(self, x):
+        return x * super().forward(torch.ones_like(x[:, :1]))                   # (B, T, E) * (B, 1, E)
+
+class Seq2Seq(Translator):
+
+    def __init__(self, config):
+        super().__init__()
+        self.config = config
+        E, H, L = config.n_embd, config.n_hidden, config.n_layer
+        attending, early = config.attention != 'none', config.attention == 'additive'
+        def recurrent(n_input, n_hidden, bidirectional=False):
+            how = dict(num_layers=L, dropout=config.dropout if L > 1 else 0.0, bidirectional=bidirectional)
+            if config.scratch:
+                return Recurrent(config.cell, n_input, n_hidden, how.pop('num_layers'),
+                                 manual=config.manual_backward, **how)
+            torchs = {'rnn': nn.RNN, 'gru': nn.GRU, 'lstm': nn.LSTM}[config.cell]
+            return torchs(n_input, n_hidden, batch_first=True, **how)
+        D = E if config.tied else H                     # size of what the output layer sees
+        self.source_embedding = nn.Embedding(config.source_vocab, E, padding_idx=PAD)
+        self.target_embedding = nn.Embedding(config.target_vocab, E, padding_idx=PAD)
+        # two directions of half the size: side by side they are as large as the decoder's state and become it
+        self.encoder = recurrent(E, H // 2 if config.bidirectional else H, config.bidirectional)
+        self.decoder = recurrent(E + H * early + D * config.input_feeding, H)
+        if config.attention in ('general', 'additive'):
+            self.key = nn.Linear(H, H, bias=False)                                      # W_a, U_a
+        if config.attention == 'additive':
+            self.query, self.score = nn.Linear(H, H), nn.Linear(H, 1, bias=False)       # W_a, v_a
+        if attending or config.tied:
+            self.combine = nn.Linear(H + H * attending, D, bias=False)                  # W_c
+        self.output = nn.Linear(D, config.target_vocab)
+        if config.tied:
+            self.output.weight = self.target_embedding.weight       # Press & Wolf 2017: one vector a word
+        self.dropout = WordDropout(config.dropout)
+        for parameter in self.parameters():
+            nn.init.uniform_(parameter, -0.1, 0.1)              # Luong et al. 2015, section 4.1
+
+    def unroll(self, network, x, state=None, lengths=None):
+        """Ours or torch's network: x (B, S, I) -> h at every step (B, S, H) and N states (L * D, B, H)."""
+        S = x.shape[1]
+        if self.config.scratch:
+            return network(x, state, lengths)
+        if lengths is not None:
+            x = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+        if state is not None and self.config.cell != 'lstm':
+            state, = state
+        every_h, state = network(x, state)
+        if lengths is not None:
+            every_h, _ = pad_packed_sequence(every_h, batch_first=True, total_length=S)
+        return every_h, state if self.config.cell == 'lstm' else (state,)
+
+    def encode(self, source, source_lengths):
+        """source (B, S) padded, source_lengths (B,) on the CPU -> Memory."""
+        steps, lengths = torch.arange(source.shape[1], device=source.device), source_lengths.to(source.device)
+        mask = steps < lengths[:, None]                                                 # (B, S)
+        x = self.dropout(self.source_embedding(source))                                 # (B, S, E)
+        if self.config.reverse_source:                  # the words turn round, <eos> and padding stay
+            last = lengths[:, None] - 2                                                 # (B, 1)
+            turned = torch.where(steps <= last, last - steps, steps)[:, :, None]        # (B, S, 1)
+            x = x.take_along_dim(turned, 1)
+        values, state = self.unroll(self.encoder, x, lengths=source_lengths)            # (B, S, H)
+        if self.config.reverse_source:                  # and back: attention finds a word at its place
+            values = values.take_along_dim(turned, 1)
+        state = torch.stack(state).unflatten(1, (self.config.n_layer, -1))              # (N, L, D, B, H / D)
+        state = state.permute(3, 0, 1, 2, 4).flatten(3)                                 # (B, N, L, H)
+        keys = self.key(values) if hasattr(self, 'key') else values                     # (B, S, H)
+        return Memory(values, keys, mask, state)
+
+    def look(self, h, memory):
+        """
+        Attention: how well each source word answers the question h (B, Q, H), Q steps of the target or beams,
+        as weights (B, Q, S) that sum to one, zero on padding, and the words' mean by them (B, Q, H).
+        Luong et al. 2015, eq. 7 and 8: dot h s; general h W s. Bahdanau et al. 2015, A.1.2 v tanh(W h + U s).
+        """
+        if self.config.attention == 'additive':
+            both = self.query(h)[:, :, None] + memory.keys[:, None]                     # (B, Q, S, H)
+            scores = self.score(torch.tanh(both)).squeeze(-1)                           # (B, Q, S)
+        else:
+            scores = h @ memory.keys.transpose(1, 2)                                    # (B, Q, S)
+        weights = scores.masked_fill(~memory.mask[:, None], float('-inf')).softmax(dim=-1)      # (B, Q, S)
+        return weights.to(memory.values.dtype) @ memory.values, weights
+
+    def conclude(self, h, context):
+        """The vector that the output layer sees, tanh(W_c [context; h]) (Luong et al. 2015, eq. 5)."""
+        if not hasattr(self, 'combine'):                # Sutskever et al. 2014: the state itself
+            return h
+        return torch.tanh(self.combine(h if context is None else torch.cat([context, h], dim=-1)))
+
+    def attend(self, h, memory):
+        """h (B, Q, H) -> vectors (B, Q, D), weights (B, Q, S); additive attention has looked before."""
+        if self.config.attention == 'none':
+            return self.conclude(h, None), h.new_zeros(*h.shape[:2], memory.mask.shape[1])
+        context, weights = self.look(h, memory)
+        return self.conclude(h, context), weights
+
+    def step(self, x, state, memory, keep=1.0):
+        """
+        One word further, for each hypothesis; x (R, E) are the last ones. Bahdanau attends from the old state
+        and feeds the context into the cell; Luong attends from the new one, and may feed in what came of it.
+        keep: dropout's mask of h. Returns vectors (R, D), the new state, and the attention's weights (R, S).
+        """
+        B, early = len(memory.mask), self.config.attention == 'additive'
+        if early:
+            h = state['cell'][:, 0, -1].unflatten(0, (B, -1)) * keep                    # (B, Q, H)
+            context, weights = self.look(h, memory)                                     # (B, Q, H)
+            x = torch.cat([x, context.flatten(0, 1)], dim=-1)                           # (R, E + H)
+        if self.config.input_feeding:
+            x = torch.cat([x, state['fed']], dim=-1)                                    # (R, E + D)
+        cell = [s.contiguous() for s in state['cell'].permute(1, 2, 0, 3)]              # N times (L, R, H)
+        h, cell = self.unroll(self.decoder, x[:, None], tuple(cell))                    # (R, 1, H)
+        h = h.view(B, -1, h.shape[-1]) * keep                                           # (B, Q, H)
+        if early:
+            vectors = self.conclude(h, context)                                         # (B, Q, D)
+        else:
+            vectors, weights = self.attend(h, memory)
+        state = {'cell': torch.stack(cell).permute(2, 0, 1, 3)}                         # (R, N, L, H)
+        if self.config.input_feeding:
+            state['fed'] = vectors.flatten(0, 1)
+        return vectors.flatten(0, 1), state, weights.flatten(0, 1)
+
+    def teach(self, source, source_lengths, target_in):
+        """
+        Teacher forcing: at each step the decoder is shown the true word before. All steps run at once, unless
+        one needs what attention found in the one before. Returns vectors (B, T, D) and weights (B, T, S).
+        """
+        memory = self.encode(source, source_lengths)
+        x = self.dropout(self.target_embedding(target_in))                              # (B, T, E)
+        if self.config.input_feeding or self.config.attention == 'additive':
+            state, steps = self.start(memory, 1), []
+            keep = self.dropout(x.new_ones(len(x), 1, self.config.n_hidden))            # (B, 1, H)
+            for word in x.unbind(1):                                                    # T times (B, E)
+                vectors, state, weights = self.step(word, state, memory, keep)
+                steps.append((vectors, weights))
+            vectors, weights = (torch.stack(every, dim=1) for every in zip(*steps))     # (B, T, D), (B, T, S)
+        else:
+            cell = [s.contiguous() for s in memory.state.permute(1, 2, 0, 3)]           # N times (L, B, H)
+            h, _ = self.unroll(self.decoder, x, tuple(cell))                            # (B, T, H)
+            vectors, weights = self.attend(self.dropout(h), memory)
+        return self.dropout(vectors), weights
+
     def start(self, memory, beams):
         """The state before the first word. Its rows are hypotheses, the beams of a sentence side by side."""
-        return {name: getattr(memory, name).repeat_interleave(beams, 0) for name in 'hc'}  # (B * K, L, H)
+        state = {'cell': memory.state.repeat_interleave(beams, 0)}                      # (R, N, L, H)
+        if self.config.input_feeding:
+            state['fed'] = memory.state.new_zeros(len(state['cell']), self.output.in_features)      # (R, D)
+        return state
 
     def decode_step(self, tokens, state, memory):
         """
-        One word further; tokens (B * K,) are the last words of the hypotheses.
-        Returns log-probabilities (B * K, V), the new state, and the attention's weights (B * K, S).
+        One word further; tokens (R,) are the last words of the hypotheses.
+        Returns log-probabilities (R, V), the new state, and the attention's weights (R, S).
         """
-        x = self.target_embedding(tokens)[:, None]                                      # (B * K, 1, E)
-        h, state = self.decoder(x, tuple(state[name].transpose(0, 1).contiguous() for name in 'hc'))
-        vectors, weights = self.attend(h.view(len(memory.mask), -1, h.shape[-1]), memory)       # (B, K, E)
-        log_probs = self.output(vectors.flatten(0, 1)).float().log_softmax(dim=-1)      # (B * K, V)
-        return log_probs, {name: s.transpose(0, 1) for name, s in zip('hc', state)}, weights.flatten(0, 1)
+        vectors, state, weights = self.step(self.target_embedding(tokens), state, memory)       # (R, D)
+        return self.output(vectors).float().log_softmax(dim=-1), state, weights
+
+# -----------------------------------------------------------------------------
+# the Transformer
+
+class Attention(nn.Module):
+    """Scaled dot-product attention with several heads (Vaswani et al. 2017, eq. 1 and section 3.2.2)."""
+
+    def __init__(self, E, n_head):
+        super().__init__()
+        self.n_head = n_head
+        self.query, self.key, self.value, self.out = (nn.Linear(E, E) for _ in range(4))
+
+    def heads(self, x):
+        return x.unflatten(-1, (self.n_head, -1)).transpose(1, 2)                       # (B, n_head, S, ·)
+
+    def offer(self, x):
+        """What can be looked at: x (B, S, E) -> keys and values, each (B, n_head, S, E / n_head)."""
+        return self.heads(self.key(x)), self.heads(self.value(x))
+
+    def forward(self, x, keys, values, mask=None, causal=False):
+        """x (B, Q, E) asks; mask (B, S), true where there is a word; causal: the future is not to be seen."""
+        mask = None if mask is None else mask[:, None, None]                            # (B, 1, 1, S)
+        queries = self.heads(self.query(x))                                             # (B, n_head, Q, ·)
+        found = F.scaled_dot_product_attention(queries, keys, values, mask, is_causal=causal)
+        return self.out(found.transpose(1, 2).flatten(2))                               # (B, Q, E)
+
+    @torch.no_grad()
+    def weights(self, x, keys, mask):
+        """To look at: what the heads attend to on the average (B, Q, S)."""
+        scores = self.heads(self.query(x)) @ keys.transpose(2, 3) / keys.shape[-1] ** 0.5
+        scores = scores.masked_fill(~mask[:, None, None], float('-inf'))                # (B, n_head, Q, S)
+        return scores.softmax(dim=-1).mean(dim=1)
+
+class Block(nn.Module):
+    """A layer of encoder or decoder: parts, each with its input normalised (Xiong et al. 2020) and added."""
+
+    def __init__(self, E, n_hidden, n_head, dropout, decoder):
+        super().__init__()
+        self.norm_self, self.attend_self = nn.LayerNorm(E), Attention(E, n_head)
+        if decoder:
+            self.norm_source, self.attend_source = nn.LayerNorm(E), Attention(E, n_head)
+        self.norm_feed = nn.LayerNorm(E)
+        self.feed = nn.Sequential(nn.Linear(E, n_hidden), nn.ReLU(), nn.Linear(n_hidden, E))    # eq. 2
+        self.dropout = nn.Dropout(dropout)
+
+    def see_itself(self, x, past=None, mask=None, causal=False):
+        """x (B, S, E) looks at itself and at its past, keys and values; returns these too, x's added."""
+        normed = self.norm_self(x)
+        keys, values = self.attend_self.offer(normed)                                   # (B, n_head, S, ·)
+        if past is not None:
+            keys, values = (torch.cat(both, dim=2) for both in zip(past, (keys, values)))
+        return x + self.dropout(self.attend_self(normed, keys, values, mask, causal)), keys, values
+
+    def see_source(self, x, keys, values, mask):
+        """x (R, T, E), the rows of a sentence side by side, looks at the source; also returns the weights."""
+        normed = self.norm_source(x).view(len(mask), -1, x.shape[-1])                   # (B, K * T, E)
+        found = self.attend_source(normed, keys, values, mask).view(x.shape)            # (R, T, E)
+        return x + self.dropout(found), lambda: self.attend_source.weights(normed, keys, mask)
+
+    def think(self, x):
+        return x + self.dropout(self.feed(self.norm_feed(x)))
+
+class Offer(NamedTuple):
+    """What the encoder hands over: the keys and values for each layer of the decoder."""
+    keys: torch.Tensor          # (B, L, n_head, S, E / n_head)
+    values: torch.Tensor        # (B, L, n_head, S, E / n_head)
+    mask: torch.Tensor          # (B, S) true where there is a word
+
+class Transformer(Translator):
+
+    def __init__(self, config):
+        super().__init__()
+        self.config, E = config, config.n_embd
+        sizes = E, config.n_hidden, config.n_head, config.dropout
+        self.source_embedding = nn.Embedding(config.source_vocab, E, padding_idx=PAD)
+        self.target_embedding = nn.Embedding(config.target_vocab, E, padding_idx=PAD)
+        self.encoder = nn.ModuleList(Block(*sizes, decoder=False) for _ in range(config.n_layer))
+        self.decoder = nn.ModuleList(Block(*sizes, decoder=True) for _ in range(config.n_layer))
+        self.norm_source, self.norm_target = nn.LayerNorm(E), nn.LayerNorm(E)
+        self.output = nn.Linear(E, config.target_vocab)
+        if config.tied:
+            self.output.weight = self.target_embedding.weight
+        self.dropout = nn.Dropout(config.dropout)
+        for name, parameter in self.named_parameters():
+            if parameter.dim() > 1 and 'embedding' not in name and 'output' not in name:
+                nn.init.xavier_uniform_(parameter)
+            elif parameter.dim() > 1:
+                nn.init.normal_(parameter, std=0.3 * E ** -0.5)
+            elif name.endswith('bias'):
+                nn.init.zeros_(parameter)
+
+    def embed(self, embedding, words, begin=0):
+        """Words (B, S) that stand from place `begin` on -> (B, S, E), their places added as waves (3.5)."""
+        places = torch.arange(begin, begin + words.shape[1], device=words.device)[:, None]      # (S, 1)
+        E = self.config.n_embd
+        rates = torch.exp(torch.arange(0, E, 2, device=words.device) * (-math.log(10000) / E))  # (E / 2,)
+        waves = torch.stack([torch.sin(places * rates), torch.cos(places * rates)], dim=-1)
+        return self.dropout(embedding(words) * E ** 0.5 + waves.flatten(1))             # (B, S, E)
+
+    def encode(self, source, source_lengths):
+        """source (B, S) padded, source_lengths (B,) -> Offer."""
+        mask = torch.arange(source.shape[1], device=source.device) < source_lengths.to(source.device)[:, None]
+        x = self.embed(self.source_embedding, source)                                   # (B, S, E)
+        for block in self.encoder:
+            x, *_ = block.see_itself(x, mask=mask)
+            x = block.think(x)
+        x = self.norm_source(x)
+        pairs = [block.attend_source.offer(x) for block in self.decoder]
+        return Offer(*(torch.stack(each, dim=1) for each in zip(*pairs)), mask)
+
+    def decode(self, x, memory, past=None, causal=False):
+        """x (R, T, E) through all layers; past: keys and values (R, L, n_head, t, ·) of the words before."""
+        kept = []
+        for n, block in enumerate(self.decoder):
+            x, *both = block.see_itself(x, past and [each[:, n] for each in past], causal=causal)
+            x, weights = block.see_source(x, memory.keys[:, n], memory.values[:, n], memory.mask)
+            x = block.think(x)
+            kept.append(both)
+        return self.norm_target(x), weights(), [torch.stack(each, dim=1) for each in zip(*kept)]
+
+    def teach(self, source, source_lengths, target_in):
+        """Teacher forcing, at all steps:  vectors (B, T, E), the last layer's weights (B, T, S)."""
+        x = self.embed(self.target_embedding, target_in)                                # (B, T, E)
+        vectors, weights, _ = self.decode(x, self.encode(source, source_lengths), causal=True)
+        return vectors, weights
+
+    def start(self, memory, beams):
+        """The state before the first word: nothing has been written that could be looked at."""
+        nothing = memory.keys[..., :0, :].repeat_interleave(beams, 0)                   # (R, L, n_head, 0, ·)
+        return {'keys': nothing, 'values': nothing}
+
+    def decode_step(self, tokens, state, memory):
+        """One word further; tokens (R,) -> log-probabilities (R, V), the new state, the weights (R, S)."""
+        x = self.embed(self.target_embedding, tokens[:, None], state['keys'].shape[3])  # (R, 1, E)
+        x, weights, (keys, values) = self.decode(x, memory, [state['keys'], state['values']])
+        log_probs = self.output(x[:, 0]).float().log_softmax(dim=-1)                    # (R, V)
+        return log_probs, {'keys': keys, 'values': values}, weights.flatten(0, 1)
+
+def build(config):
+    """The model that a Config describes, with its first weights."""
+    return {'seq2seq': Seq2Seq, 'transformer': Transformer}[config.arch](config)
 
 # -----------------------------------------------------------------------------
 # where it runs

@@ -12,7 +12,7 @@ import builtins, collections, contextlib, itertools, math, os, pickle, signal, s
 import regex
 import torch
 
-from model import Config, Seq2Seq, autocast, choose_device, choose_dtype
+from model import Config, autocast, build, choose_device, choose_dtype
 from tokenizer import BOS, EOS, PAD, UNK, Vocabulary, decode, fail, lines_in, normalise, override, read_lines
 from tokenizer import read_meta, read_vocabulary, replacing, split, to_text
 
@@ -54,7 +54,7 @@ def load(path, device='cpu'):
     """A checkpoint -> (model in evaluation mode, source vocabulary, target vocabulary)."""
     saved = read_checkpoint(path, device)
     try:
-        model = Seq2Seq(Config(**saved['model_config'])).to(device)
+        model = build(Config(**saved['model_config'])).to(device)
         model.load_state_dict(saved['model'])
         return model.eval(), Vocabulary(saved['source_words']), Vocabulary(saved['target_words'])
     except (KeyError, TypeError, RuntimeError):

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 import model, plot, prepare, sample, tokenizer, train
-from model import LSTM, Config, OutputLoss, Seq2Seq
+from model import Config, LSTMThroughTime, OutputLoss, Recurrent, Seq2Seq, build
 from tokenizer import BOS, EOS, PAD, UNK, Vocabulary
 
 here = pathlib.Path(__file__).resolve().parent
@@ -147,7 +147,7 @@ def test_replacing_leaves_the_old_or_the_new():
 # -----------------------------------------------------------------------------
 # the model
 
-SIZES = dict(source_vocab=20, target_vocab=17, n_embd=32, n_hidden=64, dropout=0.0)
+SIZES = dict(source_vocab=20, target_vocab=17, n_embd=96, n_hidden=96, dropout=0.0)
 
 def random_batch(lengths=(5, 2, 7), target_lengths=(4, 6, 1), seed=0):
     """source (B, S), lengths (B,), target_in (B, T), target_out (B, T), padded."""
@@ -159,70 +159,155 @@ def random_batch(lengths=(5, 2, 7), target_lengths=(4, 6, 1), seed=0):
     return source, lengths, target[:, :-1].masked_fill(target[:, :-1] == EOS, PAD), target[:, 1:]
 
 def variants():
-    names, switch = ('attention', 'bidirectional', 'scratch', 'n_layer'), [False, True]
-    for chosen in itertools.product(['none', 'general'], switch, switch, [1, 2]):
-        torch.manual_seed(0)
-        yield Seq2Seq(Config(**dict(zip(names, chosen)), **SIZES))
+    """Every Config that makes sense."""
+    switch, scratch = [False, True], [(False, False), (True, False), (True, True)]
+    attention = [('none', False), ('dot', False), ('dot', True), ('general', False), ('general', True),
+                 ('additive', False)]                                                  # and input feeding
+    for cell, (by_hand, manual), (attention, feeding), both_ways, reverse, n_layer in itertools.product(
+            ['lstm', 'gru', 'rnn'], scratch, attention, switch, switch, [1, 2, 3]):
+        if cell == 'lstm' or not manual:
+            yield Config(cell=cell, scratch=by_hand, manual_backward=manual, attention=attention,
+                         input_feeding=feeding, bidirectional=both_ways, reverse_source=reverse,
+                         n_layer=n_layer, tied=n_layer != 2, **SIZES)
+    for n_layer, tied in itertools.product([1, 2, 3], switch):
+        yield Config(arch='transformer', n_layer=n_layer, tied=tied, **SIZES)
 
-def test_lstm_by_hand_is_torchs():
-    """Outputs, final states and all gradients, with padding, each depth and direction, to 1e-10."""
-    from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
-    for n_layer, bidirectional in itertools.product([1, 2, 3], [False, True]):
+def run_torchs(network, x, lengths):
+    """A network of torch's with the outputs of ours: every h (B, S, H), N states."""
+    x = torch.nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+    y, state = network(x)
+    y, _ = torch.nn.utils.rnn.pad_packed_sequence(y, batch_first=True)
+    return y, state if isinstance(state, tuple) else (state,)
+
+def test_cells_by_hand_are_torchs():
+    """Outputs, final states and all gradients, with padding, each depth and direction."""
+    kinds = [('rnn', torch.nn.RNN, False), ('gru', torch.nn.GRU, False), ('lstm', torch.nn.LSTM, False),
+             ('lstm', torch.nn.LSTM, True)]
+    precisions = (torch.double, 1e-10), (torch.float, 1e-5)
+    for (cell, kind, manual), n_layer, both_ways, (dtype, tolerance) in itertools.product(
+            kinds, [1, 2, 3], [False, True], precisions):
         torch.manual_seed(n_layer)
-        theirs = torch.nn.LSTM(5, 7, n_layer, batch_first=True, bidirectional=bidirectional).double()
-        ours = LSTM(5, 7, n_layer, bidirectional=bidirectional).double()
+        theirs = kind(5, 7, n_layer, batch_first=True, bidirectional=both_ways).to(dtype)
+        ours = Recurrent(cell, 5, 7, n_layer, bidirectional=both_ways, manual=manual).to(dtype)
         ours.load_state_dict(theirs.state_dict())
         theirs.load_state_dict(ours.state_dict())               # and back: the same names and shapes
-        lengths = torch.tensor([4, 9, 1, 6])
-        results = []
-        for lstm in ours, theirs:
-            x = torch.linspace(-1, 1, 4 * 9 * 5, dtype=torch.double).sin().view(4, 9, 5).requires_grad_()
-            if lstm is ours:
-                y, (h, c) = lstm(x, lengths=lengths)
-            else:
-                y, (h, c) = lstm(pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False))
-                y, _ = pad_packed_sequence(y, batch_first=True)
-            (y.sin().sum() + (h * c).sum()).backward()
-            results.append([y, h, c, x.grad, *(p.grad for _, p in sorted(lstm.named_parameters()))])
+        lengths, results = torch.randint(1, 10, (4,)), []
+        for network in ours, theirs:
+            x = torch.linspace(-1, 1, 4 * 9 * 5, dtype=dtype).sin().view(4, 9, 5)[:, :lengths.max()]
+            x = x.clone().requires_grad_()
+            y, state = network(x, lengths=lengths) if network is ours else run_torchs(network, x, lengths)
+            (y.sin().sum() + sum((s * s).sum() for s in state)).backward()
+            results.append([y, *state, x.grad, *(p.grad for _, p in sorted(network.named_parameters()))])
         for one, other in zip(*results):
-            torch.testing.assert_close(one, other, rtol=0, atol=1e-10)
+            torch.testing.assert_close(one, other, rtol=0, atol=tolerance)
+
+def test_backpropagation_through_time_by_hand():
+    """Against differences, with and without padding, in both directions."""
+    torch.manual_seed(0)
+    inputs = [torch.randn(*shape, dtype=torch.double, requires_grad=True)
+              for shape in ((4, 3, 8), (8, 2), (3, 2), (3, 2))]
+    padded = (torch.arange(4)[:, None] < torch.tensor([4, 1, 2]))[:, :, None]
+    for live, backwards in itertools.product([None, padded], [False, True]):
+        def sweep(*tensors):
+            return LSTMThroughTime.apply(*tensors, live, backwards)
+        assert torch.autograd.gradcheck(sweep, inputs)
+
+def check_variant(config):
+    """What must be true of every model; returns '' or what is not."""
+    torch.manual_seed(0)
+    batch = source, lengths, target_in, target_out = random_batch((3, 1, 4), (3, 4, 1))
+    net, differ = build(config), []
+    def same(one, other, what):
+        if not torch.allclose(one, other, rtol=0, atol=1e-5):
+            differ.append(what)
+    logits, (_, weights) = net(*batch[:3]), net.teach(*batch[:3])                      # (B, T, V), (B, T, S)
+    for i, (n, m) in enumerate(zip(lengths, (target_out != PAD).sum(1))):
+        alone = net(source[i:i + 1, :n], lengths[i:i + 1], target_in[i:i + 1, :m])
+        same(logits[i, :m], alone[0], 'padding changes the result')
+    attends = config.attention != 'none'
+    same(weights.sum(-1), torch.full((3, 5), float(attends)), 'attention does not sum to one')
+    if weights[1, :, 2:].any():
+        differ.append('attention on padding')
+    memory = net.encode(source, lengths)
+    state = net.start(memory, 2)
+    for t in range(target_in.shape[1]):
+        log_probs, state, seen = net.decode_step(target_in[:, t].repeat_interleave(2), state, memory)
+        same(log_probs.view(3, 2, -1)[:, 1], logits[:, t].log_softmax(-1), 'decoding is not teacher forcing')
+        same(seen.view(3, 2, -1)[:, 1], weights[:, t], 'its attention is not that of teacher forcing')
+    changed = target_in.clone()
+    changed[:, -1] = 4
+    same(net(source, lengths, changed)[:, :-1], logits[:, :-1], 'a later word changes an earlier step')
+    loss, plain = net.loss(*batch)
+    if abs(plain.item() - math.log(17)) > 0.25:
+        differ.append(f'the first loss {plain:.2f} is not near ln V')
+    loss.backward()
+    differ += [f'no gradient for {name}' for name, parameter in net.named_parameters()
+               if parameter.grad is None or not parameter.grad.abs().sum() > 0]
+    if config.scratch:                                  # the gradients of torch's cells, which learn below
+        return describe(config, differ)
+    rate = dict(lstm=0.025, gru=0.015, rnn=0.01)[config.cell] if config.arch == 'seq2seq' else 0.006
+    optimizer = torch.optim.Adam(net.parameters(), rate, betas=(0.9, 0.95), fused=True)
+    for step in range(60):
+        optimizer.param_groups[0]['lr'] = rate * min(1, (step + 1) / 10, (60 - step) / 30)
+        optimizer.zero_grad()
+        loss, plain = net.loss(*batch)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        optimizer.step()
+        if plain < 0.1:
+            break
+    else:
+        differ.append(f'60 steps do not learn a batch by heart: {plain:.2f}')
+    return describe(config, differ)
+
+def describe(config, differ):
+    return f'{config}: {", ".join(sorted(set(differ)))}' if differ else ''
+
+def test_every_combination():
+    """Padding, attention, causality, decoding, gradients, the first loss, and learning by heart."""
+    faults = [fault for fault in tokenizer.over_cores(check_variant, variants(), 2) if fault]
+    assert not faults, '\n'.join(faults[:5])
+
+def test_combinations_that_make_no_sense():
+    for flags, word in [('--arch=lstm', 'transformer'), ('--cell=cnn', 'gru'), ('--attention=a', 'additive'),
+                        ('--arch=transformer --cell=gru --reverse_source', '--cell, --reverse_source'),
+                        ('--input_feeding --attention=none', 'dot'), ('--manual_backward', '--scratch'),
+                        ('--input_feeding --attention=additive', 'dot'), ('--n_hidden=5', 'halved'),
+                        ('--arch=transformer --n_head=5', '--n_head=5')]:
+        with contextlib.redirect_stderr(io.StringIO()) as err:
+            try:
+                flags = [flag[2:].partition('=') for flag in flags.split()]
+                kinds = {name: int if name[:2] == 'n_' else str for name, *_ in flags}
+                given = {name: kinds[name](value) if value else True for name, _, value in flags}
+                Config(**{**SIZES, **given})
+                raise AssertionError(flags)
+            except SystemExit as end:
+                assert end.code == 2 and word in err.getvalue(), err.getvalue()
+
+def test_sutskevers_model_has_its_size():
+    """384 million parameters, 64 million of them recurrent (Sutskever et al. 2014, section 3.4)."""
+    with torch.device('meta'):
+        net = build(Config(160000, 80000, n_layer=4, n_embd=1000, n_hidden=1000, attention='none', tied=False,
+                           bidirectional=False, reverse_source=True))
+    sizes = {name: parameter.numel() for name, parameter in net.named_parameters() if 'bias' not in name}
+    assert sum(sizes.values()) == 384_000_000
+    assert sum(n for name, n in sizes.items() if name.startswith(('encoder', 'decoder'))) == 64_000_000
 
 def test_scratch_and_torch_share_checkpoints():
     batch = random_batch()[:3]
-    for scratch in False, True:
-        one, other = (Seq2Seq(Config(scratch=s, n_layer=2, **SIZES)) for s in (scratch, not scratch))
+    for cell, scratch in itertools.product(['lstm', 'gru', 'rnn'], [False, True]):
+        one, other = (build(Config(cell=cell, scratch=s, n_layer=2, **SIZES)) for s in (scratch, not scratch))
         other.load_state_dict(one.state_dict())
         torch.testing.assert_close(one(*batch), other(*batch), rtol=0, atol=1e-5)
 
-def test_padding_never_changes_a_result():
-    source, lengths, target_in, target_out = random_batch()
-    for net in variants():
-        together = net(source, lengths, target_in)                                # (B, T, V)
-        memory = net.encode(source, lengths)
-        for i, (n, m) in enumerate(zip(lengths, (target_out != PAD).sum(1))):
-            sentence = source[i:i + 1, :n], lengths[i:i + 1]
-            alone = net(*sentence, target_in[i:i + 1, :m])
-            torch.testing.assert_close(together[i, :m], alone[0], rtol=0, atol=1e-5)
-            torch.testing.assert_close(memory.c[i], net.encode(*sentence).c[0], rtol=0, atol=1e-5)
-
-def test_attention_sums_to_one_and_is_zero_on_padding():
-    source, lengths, target_in, _ = random_batch()
-    for net in variants():
-        weights = net.teach(source, lengths, target_in)[1]                        # (B, T, S)
-        if net.config.attention != 'none':
-            torch.testing.assert_close(weights.sum(-1), torch.ones(3, 7))
-        assert not weights[1, :, 3:].any() and not weights[0, :, 6:].any()
-
-def test_step_by_step_is_teacher_forcing():
-    source, lengths, target_in, _ = random_batch()
-    for net in variants():
-        memory = net.encode(source, lengths)
-        state, K = net.start(memory, 2), 2
-        forced = net(source, lengths, target_in).log_softmax(-1)                  # (B, T, V)
-        for t in range(target_in.shape[1]):
-            log_probs, state, weights = net.decode_step(target_in[:, t].repeat_interleave(K), state, memory)
-            torch.testing.assert_close(log_probs.view(3, K, -1)[:, 1], forced[:, t], rtol=0, atol=1e-5)
-            assert weights.shape == (3 * K, source.shape[1])
+def test_reversed_source():
+    """The encoder reads the last word first and <eos> last; attention sees each at its place."""
+    plain, turned = (build(Config(bidirectional=False, reverse_source=r, **SIZES)) for r in (False, True))
+    turned.load_state_dict(plain.state_dict())
+    there, back = torch.tensor([[4, 5, 6, EOS]]), torch.tensor([[6, 5, 4, EOS]])
+    one, other = plain.encode(back, torch.tensor([4])), turned.encode(there, torch.tensor([4]))
+    torch.testing.assert_close(one.state, other.state)
+    torch.testing.assert_close(one.values[:, [2, 1, 0, 3]], other.values)
 
 def test_output_loss_is_cross_entropy():
     torch.manual_seed(0)
@@ -240,23 +325,6 @@ def test_output_loss_is_cross_entropy():
 def test_dropout_has_one_mask_a_sentence():
     x = model.WordDropout(0.5)(torch.ones(2, 3, 64))                              # (B, T, E)
     assert (x == x[:, :1]).all() and (x[0] != x[1]).any() and x.unique().tolist() == [0, 2]
-
-def test_first_loss_gradients_and_learning_by_heart():
-    """At first all words are as likely: the loss is near ln V; all weights learn; a batch can be learnt."""
-    batch = random_batch()
-    for net in variants():
-        loss, plain = net.loss(*batch)
-        assert abs(plain.item() - math.log(17)) < 0.2, plain
-        loss.backward()
-        for name, parameter in net.named_parameters():
-            assert parameter.grad is not None and parameter.grad.abs().sum() > 0, name
-        optimizer = torch.optim.Adam(net.parameters(), 0.03)
-        for _ in range(100):
-            optimizer.zero_grad()
-            loss, plain = net.loss(*batch)
-            loss.backward()
-            optimizer.step()
-        assert plain < 0.1, (net.config, plain)
 
 # -----------------------------------------------------------------------------
 # training

@@ -9,12 +9,13 @@ Reads the ids in data/, writes checkpoints/{best,last}.pt and log.jsonl, and dra
 Ctrl-C saves and stops.
 """
 import itertools, json, math, os, signal, sys, time
+from dataclasses import fields
 
 import numpy as np
 import torch
 
 import plot as plots
-from model import Config, Seq2Seq, autocast, choose_device, choose_dtype
+from model import Config, autocast, build, choose_device, choose_dtype
 from sample import pad, read_checkpoint, translate
 from tokenizer import BOS, EOS, fail, override, read_ids, read_lines, read_meta, read_vocabulary
 from tokenizer import replacing, settings
@@ -27,12 +28,19 @@ resume = False              # go on from out_dir/last.pt, with its settings wher
 plot = True                 # draw the losses at every evaluation ...
 plot_dir = 'training_plots' # ... in this folder
 # the model
-attention = 'general'       # none, or general (Luong et al. 2015)
+arch = 'seq2seq'            # seq2seq (recurrent), or transformer
+cell = 'lstm'               # lstm, gru or rnn
+scratch = False             # the cells written by hand instead of torch's: the same numbers
+manual_backward = False     # with scratch: the LSTM's backpropagation through time by hand too
+attention = 'general'       # none, dot or general (Luong et al. 2015), additive (Bahdanau et al. 2015)
+input_feeding = False       # what attention found goes into the next step (Luong et al. 2015)
 bidirectional = True        # the encoder reads both ways, with half of n_hidden each
-scratch = False             # the LSTM written by hand instead of torch's: the same numbers, slower
+reverse_source = False      # the encoder reads the last word first (Sutskever et al. 2014)
+tied = True                 # the output layer's vectors of words are their embeddings
 n_layer = 1                 # layers of encoder and decoder
-n_embd = 256                # size of a word's vector
-n_hidden = 512              # size of the LSTM's state
+n_embd = 256                # size of a word's vector, of the transformer all through
+n_hidden = 512              # size of the cell's state, or within the transformer's feed-forward layers
+n_head = 4                  # heads of the transformer's attention
 dropout = 0.3               # share of the activations zeroed in training: more for little data
 # the training
 batch_tokens = 1500         # target tokens a batch: on a GPU rather 8000
@@ -52,7 +60,7 @@ device = 'auto'             # auto, cpu, cuda, cuda:1, mps
 dtype = 'auto'              # auto, float32, bfloat16, float16
 # -----------------------------------------------------------------------------
 LIMITS = 'max_steps', 'max_epochs', 'max_minutes'
-MODEL = 'attention', 'bidirectional', 'scratch', 'n_layer', 'n_embd', 'n_hidden', 'dropout'
+MODEL = [field.name for field in fields(Config) if not field.name.endswith('_vocab')]
 
 # -----------------------------------------------------------------------------
 # batches: sentences of like length side by side, so that little is padding
@@ -161,14 +169,15 @@ def main(given):
         fail(f'{out_dir}/last.pt was trained with another vocabulary than that of {data_dir}/: name the '
              '--data_dir it was trained on, or start anew without --resume')
     if resume and saved['model_config'] != model_config:
-        changed = ' '.join(f'--{name}' for name in MODEL if saved['model_config'][name] != model_config[name])
+        old = saved['model_config']
+        changed = ' '.join(f'--{name}' for name in MODEL if old.get(name) != model_config[name])
         fail(f'{out_dir}/last.pt holds another model: leave out {changed}, or start anew without --resume')
 
     # the model and its optimizer
     torch.manual_seed(seed)
     where = choose_device(device)
     kind = choose_dtype(dtype, where)
-    model = Seq2Seq(Config(**model_config)).to(where)
+    model = build(Config(**model_config)).to(where)
     optimizer = torch.optim.AdamW(model.parameters(), learning_rate, weight_decay=weight_decay,
                                   fused=where != 'mps')
     scaler = torch.amp.GradScaler(where.split(':')[0], enabled=kind == torch.float16)
