@@ -23,9 +23,10 @@ from typing import NamedTuple
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from tokenizer import EOS, PAD, fail
+from tokenizer import PAD, fail
 
 @dataclass
 class Config:
@@ -266,6 +267,12 @@ class OutputLoss(torch.autograd.Function):
 # -----------------------------------------------------------------------------
 # what both architectures share
 
+class WordDropout(nn.Dropout):
+    """Dropout with one mask a sentence, the same at each of its words (Gal & Ghahramani 2016)."""
+
+    def forward(self, x):
+        return x * super().forward(torch.ones_like(x[:, :1]))                   # (B, T, E) * (B, 1, E)
+
 class Translator(nn.Module):
     """What every architecture does alike, given its teach() and its output layer."""
 
@@ -292,12 +299,6 @@ class Memory(NamedTuple):
     keys: torch.Tensor          # (B, S, H)     the same, projected once for all the questions of attention
     mask: torch.Tensor          # (B, S)        true where there is a word, false on padding
     state: torch.Tensor         # (B, N, L, H)  the final states, with which the decoder begins
-
-class WordDropout(nn.Dropout):
-    """Dropout with one mask a sentence, the same at each of its words (Gal & Ghahramani 2016)."""
-
-    def forward(self, x):
-        return x * super().forward(torch.ones_like(x[:, :1]))                   # (B, T, E) * (B, 1, E)
 
 class Seq2Seq(Translator):
 
@@ -378,8 +379,11 @@ class Seq2Seq(Translator):
         return weights.to(memory.values.dtype) @ memory.values, weights
 
     def conclude(self, h, context):
-        """The vector that the output layer sees, tanh(W_c [context; h]) (Luong et al. 2015, eq. 5)."""
-        if not hasattr(self, 'combine'):                # Sutskever et al. 2014: the state itself
+        """
+        The vector that the output layer sees, tanh(W_c [context; h]) (Luong et al. 2015, eq. 5), where
+        Bahdanau et al. take the greater of two such values; without attention and tying the state itself.
+        """
+        if not hasattr(self, 'combine'):
             return h
         return torch.tanh(self.combine(h if context is None else torch.cat([context, h], dim=-1)))
 
@@ -472,7 +476,9 @@ class Attention(nn.Module):
         """x (B, Q, E) asks; mask (B, S), true where there is a word; causal: the future is not to be seen."""
         mask = None if mask is None else mask[:, None, None]                            # (B, 1, 1, S)
         queries = self.heads(self.query(x))                                             # (B, n_head, Q, ·)
-        found = F.scaled_dot_product_attention(queries, keys, values, mask, is_causal=causal)
+        # flash attention is for long texts: on sentences, on a CPU, its way back was a third of a step
+        with sdpa_kernel(SDPBackend.MATH) if x.device.type == 'cpu' else contextlib.nullcontext():
+            found = F.scaled_dot_product_attention(queries, keys, values, mask, is_causal=causal)
         return self.out(found.transpose(1, 2).flatten(2))                               # (B, Q, E)
 
     @torch.no_grad()
@@ -492,7 +498,7 @@ class Block(nn.Module):
             self.norm_source, self.attend_source = nn.LayerNorm(E), Attention(E, n_head)
         self.norm_feed = nn.LayerNorm(E)
         self.feed = nn.Sequential(nn.Linear(E, n_hidden), nn.ReLU(), nn.Linear(n_hidden, E))    # eq. 2
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = WordDropout(dropout)
 
     def see_itself(self, x, past=None, mask=None, causal=False):
         """x (B, S, E) looks at itself and at its past, keys and values; returns these too, x's added."""
@@ -531,7 +537,7 @@ class Transformer(Translator):
         self.output = nn.Linear(E, config.target_vocab)
         if config.tied:
             self.output.weight = self.target_embedding.weight
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = WordDropout(config.dropout)
         for name, parameter in self.named_parameters():
             if parameter.dim() > 1 and 'embedding' not in name and 'output' not in name:
                 nn.init.xavier_uniform_(parameter)
