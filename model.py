@@ -308,12 +308,11 @@ class Seq2Seq(Translator):
         E, H, L = config.n_embd, config.n_hidden, config.n_layer
         attending, early = config.attention != 'none', config.attention == 'additive'
         def recurrent(n_input, n_hidden, bidirectional=False):
-            how = dict(num_layers=L, dropout=config.dropout if L > 1 else 0.0, bidirectional=bidirectional)
+            how = dict(dropout=config.dropout if L > 1 else 0.0, bidirectional=bidirectional)
             if config.scratch:
-                return Recurrent(config.cell, n_input, n_hidden, how.pop('num_layers'),
-                                 manual=config.manual_backward, **how)
+                return Recurrent(config.cell, n_input, n_hidden, L, manual=config.manual_backward, **how)
             torchs = {'rnn': nn.RNN, 'gru': nn.GRU, 'lstm': nn.LSTM}[config.cell]
-            return torchs(n_input, n_hidden, batch_first=True, **how)
+            return torchs(n_input, n_hidden, L, batch_first=True, **how)
         D = E if config.tied else H                     # size of what the output layer sees
         self.source_embedding = nn.Embedding(config.source_vocab, E, padding_idx=PAD)
         self.target_embedding = nn.Embedding(config.target_vocab, E, padding_idx=PAD)
@@ -332,6 +331,10 @@ class Seq2Seq(Translator):
         self.dropout = WordDropout(config.dropout)
         for parameter in self.parameters():
             nn.init.uniform_(parameter, -0.1, 0.1)              # Luong et al. 2015, section 4.1
+
+    def by_state(self, state):
+        """(R, N, L, H) -> N tensors (L, R, H), as the networks take them."""
+        return tuple(s.contiguous() for s in state.permute(1, 2, 0, 3))
 
     def unroll(self, network, x, state=None, lengths=None):
         """Ours or torch's network: x (B, S, I) -> h at every step (B, S, H) and N states (L * D, B, H)."""
@@ -407,8 +410,7 @@ class Seq2Seq(Translator):
             x = torch.cat([x, context.flatten(0, 1)], dim=-1)                           # (R, E + H)
         if self.config.input_feeding:
             x = torch.cat([x, state['fed']], dim=-1)                                    # (R, E + D)
-        cell = [s.contiguous() for s in state['cell'].permute(1, 2, 0, 3)]              # N times (L, R, H)
-        h, cell = self.unroll(self.decoder, x[:, None], tuple(cell))                    # (R, 1, H)
+        h, cell = self.unroll(self.decoder, x[:, None], self.by_state(state['cell']))   # (R, 1, H)
         h = h.view(B, -1, h.shape[-1]) * keep                                           # (B, Q, H)
         if early:
             vectors = self.conclude(h, context)                                         # (B, Q, D)
@@ -434,8 +436,7 @@ class Seq2Seq(Translator):
                 steps.append((vectors, weights))
             vectors, weights = (torch.stack(every, dim=1) for every in zip(*steps))     # (B, T, D), (B, T, S)
         else:
-            cell = [s.contiguous() for s in memory.state.permute(1, 2, 0, 3)]           # N times (L, B, H)
-            h, _ = self.unroll(self.decoder, x, tuple(cell))                            # (B, T, H)
+            h, _ = self.unroll(self.decoder, x, self.by_state(memory.state))            # (B, T, H)
             vectors, weights = self.attend(self.dropout(h), memory)
         return self.dropout(vectors), weights
 

@@ -286,6 +286,10 @@ class Measured(io.FileIO):
         Measured.done += n
         return n
 
+    @staticmethod
+    def share():
+        return Measured.done / max(Measured.total, 1)
+
 def damaged(path, why):
     """Give up on a file that cannot be what it should be."""
     origin = next((FILES[name][0] for name in FILES if path.endswith(name)), '')
@@ -996,7 +1000,7 @@ def hold_out(pairs):
         for number, pair in enumerate(pairs):
             yield pair
             if number % 10000 == 0:
-                bar.show(number, Measured.done / max(Measured.total, 1))
+                bar.show(number, Measured.share())
     drawn = heapq.nsmallest(20 * 1000, watched(), key=lambda pair: draw())
     bar.close()
     for source, target in tidy(drawn):
@@ -1163,7 +1167,7 @@ def keep_good(train, held_out, limit, counts, lengths):
             row += np.bincount(np.minimum(judged[side][kept], len(row) - 1), minlength=len(row))
         n_kept, n_read = n_kept + len(kept), n_read + len(judged)
         yield sides
-        bar.show(n_read, max(Measured.done / max(Measured.total, 1), n_kept / limit if limit else 0))
+        bar.show(n_read, max(Measured.share(), n_kept / limit if limit else 0))
         if limit and n_kept == limit:
             break
     bar.close()

@@ -261,8 +261,6 @@ def main(given):
              '--length_penalty at most 10')
     if input and os.path.exists(input) and not os.path.getsize(input):
         fail(f'{input} is empty: there is nothing to translate')
-    if not text.isascii() and any('\ud800' <= letter <= '\udfff' for letter in text):
-        fail('--text is not UTF-8')
     where = choose_device(device)
     kind = choose_dtype(dtype, where)
     model, source_vocab, target_vocab = load(checkpoint, where)
