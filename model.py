@@ -278,17 +278,36 @@ class Translator(nn.Module):
 
     def forward(self, source, source_lengths, target_in):
         """Logits of every next word (B, T, V); source (B, S), lengths (B,), target_in (B, T) from <bos>."""
-        return self.output(self.teach(source, source_lengths, target_in)[0])
+        memory = self.encode(source, source_lengths)
+        return self.output(self.teach(target_in, memory, self.start(memory, 1))[0])
 
-    def loss(self, source, source_lengths, target_in, target_out, label_smoothing=0.0):
+    def loss(self, source, source_lengths, target_in, target_out, label_smoothing=0.0, sampled_words=0):
         """
         Cross entropy in nats, the mean over the target words, twice: with label smoothing to learn by,
-        without it to look at. Padding never reaches the output layer, where most of the time goes.
+        without it to look at.
         """
+        memory = self.encode(source, source_lengths)
+        return self.loss_from(memory, self.start(memory, 1), target_in, target_out, label_smoothing,
+                              sampled_words)[:2]
+
+    def loss_from(self, memory, state, target_in, target_out, label_smoothing=0.0, sampled_words=0):
+        """
+        The same for words (B, T) that follow on a state; also returns the state after them. Padding never
+        reaches the output layer, where most of the time goes. With sampled_words, in training, the words of
+        the batch compete with so many others, drawn anew each time, instead of with all (Jean et al. 2015).
+        """
+        vectors, _, state = self.teach(target_in, memory, state)                        # (B, T, D)
         real = target_out != PAD                                                        # (B, T)
-        vectors = self.teach(source, source_lengths, target_in)[0][real]                # (N, D)
-        return OutputLoss.apply(vectors, self.output.weight, self.output.bias, target_out[real],
-                                label_smoothing)
+        targets, weight, bias = target_out[real], self.output.weight, self.output.bias  # (N,), (V, D), (V,)
+        if sampled_words and self.training:
+            N, V, n_wanted = len(targets), len(weight), len(targets.unique())
+            rivals = torch.randint(V, (sampled_words,), device=targets.device)
+            words, targets = torch.cat([targets, rivals]).unique(return_inverse=True)   # (v,), (N + sampled,)
+            targets, drawn = targets[:N], torch.ones(len(words), device=targets.device)
+            drawn[targets] = 0
+            # each of the drawn stands for as many words as were not drawn
+            weight, bias = weight[words], bias[words] + drawn * math.log((V - n_wanted) / max(1, drawn.sum()))
+        return *OutputLoss.apply(vectors[real], weight, bias, targets, label_smoothing), state
 
 # -----------------------------------------------------------------------------
 # the recurrent translator
@@ -421,24 +440,25 @@ class Seq2Seq(Translator):
             state['fed'] = vectors.flatten(0, 1)
         return vectors.flatten(0, 1), state, weights.flatten(0, 1)
 
-    def teach(self, source, source_lengths, target_in):
+    def teach(self, target_in, memory, state):
         """
         Teacher forcing: at each step the decoder is shown the true word before. All steps run at once, unless
-        one needs what attention found in the one before. Returns vectors (B, T, D) and weights (B, T, S).
+        one needs what attention found in the one before. Returns vectors (B, T, D), weights (B, T, S), and
+        the state after the last step.
         """
-        memory = self.encode(source, source_lengths)
         x = self.dropout(self.target_embedding(target_in))                              # (B, T, E)
         if self.config.input_feeding or self.config.attention == 'additive':
-            state, steps = self.start(memory, 1), []
+            steps = []
             keep = self.dropout(x.new_ones(len(x), 1, self.config.n_hidden))            # (B, 1, H)
             for word in x.unbind(1):                                                    # T times (B, E)
                 vectors, state, weights = self.step(word, state, memory, keep)
                 steps.append((vectors, weights))
             vectors, weights = (torch.stack(every, dim=1) for every in zip(*steps))     # (B, T, D), (B, T, S)
         else:
-            h, _ = self.unroll(self.decoder, x, self.by_state(memory.state))            # (B, T, H)
+            h, cell = self.unroll(self.decoder, x, self.by_state(state['cell']))        # (B, T, H)
             vectors, weights = self.attend(self.dropout(h), memory)
-        return self.dropout(vectors), weights
+            state = {'cell': torch.stack(cell).permute(2, 0, 1, 3)}                     # (B, N, L, H)
+        return self.dropout(vectors), weights, state
 
     def start(self, memory, beams):
         """The state before the first word. Its rows are hypotheses, the beams of a sentence side by side."""
@@ -567,20 +587,24 @@ class Transformer(Translator):
         return Offer(*(torch.stack(each, dim=1) for each in zip(*pairs)), mask)
 
     def decode(self, x, memory, past=None, causal=False):
-        """x (R, T, E) through all layers; past: keys and values (R, L, n_head, t, ·) of the words before."""
+        """
+        x (R, T, E) through all layers; past: keys and values (R, L, n_head, t, ·) of the words before. Also
+        returns the last layer's weights (B, K * T, S), outside training, and keys and values with x's added.
+        """
         kept = []
         for n, block in enumerate(self.decoder):
             x, *both = block.see_itself(x, past and [each[:, n] for each in past], causal=causal)
             x, weights = block.see_source(x, memory.keys[:, n], memory.values[:, n], memory.mask)
             x = block.think(x)
             kept.append(both)
-        return self.norm_target(x), weights(), [torch.stack(each, dim=1) for each in zip(*kept)]
+        weights = None if self.training else weights()
+        return self.norm_target(x), weights, [torch.stack(each, dim=1) for each in zip(*kept)]
 
-    def teach(self, source, source_lengths, target_in):
-        """Teacher forcing, at all steps:  vectors (B, T, E), the last layer's weights (B, T, S)."""
+    def teach(self, target_in, memory, state):
+        """Teacher forcing, at all steps from the first: vectors (B, T, E), weights (B, T, S), the state."""
         x = self.embed(self.target_embedding, target_in)                                # (B, T, E)
-        vectors, weights, _ = self.decode(x, self.encode(source, source_lengths), causal=True)
-        return vectors, weights
+        vectors, weights, (keys, values) = self.decode(x, memory, causal=True)
+        return vectors, weights, {'keys': keys, 'values': values}
 
     def start(self, memory, beams):
         """The state before the first word: nothing has been written that could be looked at."""

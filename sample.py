@@ -36,15 +36,23 @@ dtype = 'auto'              # auto, float32, bfloat16, float16
 # -----------------------------------------------------------------------------
 # a model comes out of its checkpoint
 
-def read_checkpoint(path, device='cpu'):
-    """The dict that train.py saved; status 2 where the file is missing, damaged or somebody else's."""
+def read_checkpoint(path, device='cpu', spare=''):
+    """
+    The dict that train.py saved, or where the file is missing or damaged and there is a spare one, that;
+    status 2 where there is none, or it is somebody else's.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')         # of torch, about a file that is no checkpoint
             saved = torch.load(path, map_location=device, weights_only=True)
     except FileNotFoundError:
+        if os.path.exists(spare):
+            return read_checkpoint(spare, device)
         fail(f'no checkpoint {path}: run  python train.py  first, or name one with --checkpoint=...')
     except (OSError, EOFError, RuntimeError, ValueError, KeyError, pickle.UnpicklingError):
+        if os.path.exists(spare):
+            print(f'{path} is damaged: going on from {spare}, which is older', file=sys.stderr)
+            return read_checkpoint(spare, device)
         fail(f'{path} is damaged or no checkpoint: name another, or train again with  python train.py')
     if not isinstance(saved, dict) or saved.get('format') != 'nanoseq2seq 1':
         fail(f'{path} is not a checkpoint of nanoseq2seq: name one that train.py wrote')
@@ -137,7 +145,9 @@ def unknowns_replaced(model, source, lengths, tokens, source_words, target_vocab
     since the unknown is hardly ever an article. source (B, S), tokens (B, T), source_words: B lists.
     """
     bos = tokens.new_full((len(tokens), 1), BOS)
-    _, weights = model.teach(source, lengths, torch.cat([bos, tokens[:, :-1]], dim=1))          # (B, T, S)
+    memory = model.encode(source, lengths)
+    words_in = torch.cat([bos, tokens[:, :-1]], dim=1)                                          # (B, T)
+    _, weights, _ = model.teach(words_in, memory, model.start(memory, 1))                       # (B, T, S)
     letter = regex.compile(r'[\p{L}\p{N}]')
     is_word = [[letter.search(word) is not None for word in words] + [False] for words in source_words]
     is_word = pad(is_word)[0].to(source.device)                                                 # (B, S)

@@ -5,13 +5,14 @@ All tests: no network, no GPU, no data, two or three minutes on two cores.
     python test_all.py beam          (only the tests with "beam" in their name)
 """
 import ast, collections, contextlib, gzip, http.server, importlib.util, io, itertools, json, math, os, pathlib
-import random, re, shutil, signal, subprocess, sys, tarfile, tempfile, threading, time, traceback
+import random, re, shutil, signal, subprocess, sys, tarfile, tempfile, threading, time, traceback, tracemalloc
 import xml.etree.ElementTree, zipfile
 
 os.environ['OMP_NUM_THREADS'] = '1'         # so small are these models that threads only wait for one another
 
 import numpy as np
 import torch
+import torch.distributed.run
 
 import model, plot, prepare, sample, tokenizer, train
 from model import Config, LSTMThroughTime, OutputLoss, Recurrent, Seq2Seq, build
@@ -220,7 +221,8 @@ def check_variant(config):
     def same(one, other, what):
         if not torch.allclose(one, other, rtol=0, atol=1e-5):
             differ.append(what)
-    logits, (_, weights) = net(*batch[:3]), net.teach(*batch[:3])                      # (B, T, V), (B, T, S)
+    logits, memory = net(*batch[:3]), net.encode(source, lengths)                      # (B, T, V)
+    weights = net.eval().teach(target_in, memory, net.start(memory, 1))[1]              # (B, T, S)
     for i, (n, m) in enumerate(zip(lengths, (target_out != PAD).sum(1))):
         alone = net(source[i:i + 1, :n], lengths[i:i + 1], target_in[i:i + 1, :m])
         same(logits[i, :m], alone[0], 'padding changes the result')
@@ -228,7 +230,6 @@ def check_variant(config):
     same(weights.sum(-1), torch.full((3, 5), float(attends)), 'attention does not sum to one')
     if weights[1, :, 2:].any():
         differ.append('attention on padding')
-    memory = net.encode(source, lengths)
     state = net.start(memory, 2)
     for t in range(target_in.shape[1]):
         log_probs, state, seen = net.decode_step(target_in[:, t].repeat_interleave(2), state, memory)
@@ -237,7 +238,7 @@ def check_variant(config):
     changed = target_in.clone()
     changed[:, -1] = 4
     same(net(source, lengths, changed)[:, :-1], logits[:, :-1], 'a later word changes an earlier step')
-    loss, plain = net.loss(*batch)
+    loss, plain = net.train().loss(*batch)
     if abs(plain.item() - math.log(17)) > 0.25:
         differ.append(f'the first loss {plain:.2f} is not near ln V')
     loss.backward()
@@ -332,7 +333,9 @@ def test_dropout_has_one_mask_a_sentence():
 def test_batches():
     random = np.random.default_rng(0)
     source, target = random.integers(1, 90, 3000), random.integers(1, 90, 3000)
-    epochs = [train.make_batches(source, target, 500, seed) for seed in (1, 1, 2)]
+    offsets = [np.concatenate([[0], np.cumsum(lengths)]) for lengths in (source, target)]
+    epochs = [train.make_batches(np.arange(3000), *offsets, 500, np.random.default_rng(seed))
+              for seed in (1, 1, 2)]
     for batches in epochs:
         assert sorted(np.concatenate(batches)) == list(range(3000))                # every sentence, once
         assert all(len(b) * (target[b].max() + 1) <= 500 for b in batches)
@@ -340,23 +343,40 @@ def test_batches():
         assert sum(len(b) * (target[b].max() + 1) for b in batches) < 1.1 * real   # little padding
     assert all((a == b).all() for a, b in zip(*epochs[:2])) and len(epochs[0]) == len(epochs[2])
     assert not all(len(a) == len(b) and (a == b).all() for a, b in zip(epochs[0], epochs[2]))
-    alone, = train.make_batches(np.array([3]), np.array([900]), 500, 0)            # longer than a batch
+    one = np.arange(1), np.array([0, 3]), np.array([0, 900])                       # longer than a batch
+    alone, = train.make_batches(*one, 500, np.random.default_rng(0))
     assert alone.tolist() == [0]
 
 def test_batches_go_on_where_they_stopped():
-    lengths = np.random.default_rng(0).integers(1, 90, 1000)
-    epoch = len(train.make_batches(lengths, lengths, train.batch_tokens, 0))
-    whole = list(itertools.islice(train.batches_from(0, epoch, lengths, lengths), 3 * epoch))
-    assert sorted(np.concatenate(whole[epoch:2 * epoch])) == list(range(1000))
-    assert any(a.tolist() != b.tolist() for a, b in zip(whole, whole[epoch:]))     # each in its own order
-    for step in 5, epoch, epoch + 5:
-        rest = itertools.islice(train.batches_from(step, epoch, lengths, lengths), 3 * epoch - step)
-        assert [b.tolist() for b in rest] == [b.tolist() for b in whole[step:]]
+    """Each pair once an epoch, in another order each time; a place says all about where a run stands."""
+    n = train.POOL + 5000                                                          # two pools
+    offsets = np.concatenate([[0], np.cumsum(np.random.default_rng(0).integers(1, 90, n))])
+    endless, orders = train.batches_from((0, 0, 0), offsets, offsets), []
+    whole = list(itertools.takewhile(lambda batch: batch[2] <= 2, endless))
+    for epoch in 0, 1:
+        orders.append(np.concatenate([numbers for numbers, _, over in whole if epoch < over <= epoch + 1]))
+        assert (np.sort(orders[epoch]) == np.arange(n)).all()
+    assert (orders[0] != orders[1]).any() and whole[-1][2] == 2
+    first = [numbers for numbers, (epoch, pool, _), _ in whole if (epoch, pool) == (0, 0)]
+    assert len(np.unique(np.concatenate(first) // train.RUN)) == train.POOL // train.RUN
+    for step in 5, len(first) - 1, len(first), len(whole) // 2 + 5:
+        rest = train.batches_from(whole[step][1], offsets, offsets)
+        for (one, *place), (other, *same_place) in zip(whole[step + 1:step + 4], rest):
+            assert (one == other).all() and place == same_place
+
+def test_training_starts_at_once_on_38_million_pairs():
+    offsets = np.arange(38_000_001, dtype='<i8') * 25
+    tracemalloc.start()
+    began = time.time()
+    numbers, *_ = next(train.batches_from((0, 0, 0), offsets, offsets))
+    assert len(numbers) == train.batch_tokens // 26 and time.time() - began < 5
+    assert tracemalloc.get_traced_memory()[1] < 0.1e9
+    tracemalloc.stop()
 
 def test_a_batch():
     source = np.array([4, 5, 6]), np.array([0, 1, 3])                              # two sentences: 4 | 5 6
     target = np.array([7, 8, 9]), np.array([0, 2, 3])                              # in translation: 7 8 | 9
-    *tensors, n_words = train.to_batch([1, 0], source, target, 'cpu')
+    *tensors, n_words = train.to_batch(np.array([1, 0]), source, target, 'cpu')
     source, lengths, target_in, target_out = (tensor.tolist() for tensor in tensors)
     assert source == [[5, 6, EOS], [4, EOS, PAD]] and lengths == [3, 2] and n_words == 5
     assert target_in == [[BOS, 9, PAD], [BOS, 7, 8]] and target_out == [[9, EOS, PAD], [7, 8, EOS]]
@@ -369,9 +389,183 @@ def test_validation_loss_is_the_mean_over_words():
     net = Seq2Seq(Config(**{**SIZES, 'dropout': 0.5}))
     found = train.evaluate(net.train(), side, side, 'cpu', torch.float32)
     assert net.training
-    batches = [train.to_batch([i], side, side, 'cpu') for i in range(80)]
+    batches = [train.to_batch(np.array([i]), side, side, 'cpu') for i in range(80)]
     total = sum(net.eval().loss(*batch)[1].item() * n_words for *batch, n_words in batches)
     assert abs(found - total / (offsets[-1] + 80)) < 1e-5
+
+def gradients(net, backward):
+    net.zero_grad()
+    backward()
+    return [parameter.grad.clone() for parameter in net.parameters()]
+
+@contextlib.contextmanager
+def flags(**values):
+    """train.py's globals for a while."""
+    before = {name: getattr(train, name) for name in values}
+    vars(train).update(values)
+    yield
+    vars(train).update(before)
+
+def test_truncated_backpropagation():
+    """Segments as long as the target: the whole gradient; shorter: the same loss, another gradient."""
+    for how in [{}, dict(attention='none'), dict(input_feeding=True), dict(attention='additive', cell='gru')]:
+        net, batch = build(Config(**SIZES, **how)), random_batch((5, 2, 7), (9, 6, 1))
+        learner, scaler = train.Learner(net, 'cpu', torch.float32), torch.amp.GradScaler('cpu', enabled=False)
+        loss, plain = learner(*batch)
+        whole, found = gradients(net, loss.backward), {}
+        for K in 10, 3:
+            with flags(tbptt=K):
+                cut = gradients(net, lambda: found.update(
+                    {K: train.backward_in_segments(learner, *batch, 1.0, scaler)}))
+            torch.testing.assert_close(found[K], plain)
+            assert (K == 10) == all(torch.allclose(a, b, atol=1e-6) for a, b in zip(whole, cut))
+
+def test_many_small_batches_are_one_large():
+    random = np.random.default_rng(0)
+    offsets = np.concatenate([[0], np.cumsum(random.integers(1, 30, 50))])
+    side = random.integers(4, 17, offsets[-1]), offsets
+    net = build(Config(**SIZES))
+    learner, found = train.Learner(net, 'cpu', torch.float32), []
+    for n, world in (1, 1), (4, 1), (2, 3), (60, 1):                # 60: more parts than sentences
+        with flags(grad_accum=n):
+            parts = [part for rank in range(world)
+                     for part in train.my_share(np.arange(50), [side, side], 'cpu', rank, world)]
+        assert len(parts) == n * world and abs(sum(share for _, share in parts) - 1) < 1e-9
+        def backward():
+            for batch, share in parts:
+                (learner(*batch)[0] * share).backward()
+        found.append(gradients(net, backward))
+    for other in found[1:]:
+        for a, b in zip(found[0], other):
+            torch.testing.assert_close(a, b, rtol=0, atol=1e-5)
+
+def test_sampled_words():
+    """Where all words are drawn it is the full loss; where few are, another, and in evaluation never."""
+    net, batch = build(Config(**SIZES)), random_batch()
+    full = net.loss(*batch)[0]
+    torch.testing.assert_close(net.loss(*batch, sampled_words=2000)[0], full)
+    assert abs(net.loss(*batch, sampled_words=3)[0] - full) > 1e-4
+    torch.testing.assert_close(net.eval().loss(*batch, sampled_words=3)[0], full)
+
+def small_set(folder):
+    """300 pairs to train on, 20 to validate and test with, tokenized."""
+    trees = [prepare.draw(random.Random(i)) for i in range(340)]
+    for split, part in ('train', trees[:300]), ('valid', trees[300:320]), ('test', trees[320:]):
+        for lang in 'de', 'en':
+            write(f'{folder}.{split}.{lang}', '\n'.join(prepare.realise(tree, lang) for tree in part) + '\n')
+    files = ' '.join(f'--{split}_{side}={folder}.{split}.{lang}' for split in ('train', 'valid', 'test')
+                     for side, lang in (('source', 'de'), ('target', 'en')))
+    run(f'prepare.py --dataset=files --data_dir={folder} {files}')
+    run(f'tokenizer.py --data_dir={folder}')
+
+def test_a_run_that_is_killed_ends_as_if_it_were_not():
+    """Ten kills at random moments, half of them in float32, half in bfloat16; then last.pt cut short."""
+    small_set('kill')
+    killer = write('killer.py', f"""import os, random, signal, sys, time; sys.path.insert(0, {str(here)!r})
+import train
+def changed():                                  # when a checkpoint was last written, 0 before the first
+    return max((os.path.getmtime(out_dir + name) for name in ('/last.pt', '/previous.pt')
+                if os.path.exists(out_dir + name)), default=0)
+def start(*flags):
+    pid = os.fork()
+    if pid:
+        return pid
+    sys.argv[1:] = [*flags, *(['--resume'] if changed() else [])]
+    train.main(train.override(vars(train)))
+    os._exit(0)
+flags, out_dir, kills = sys.argv[1:], sys.argv[1].split('=')[1], int(sys.argv.pop())
+for _ in range(kills):
+    before, pid = changed(), start(*flags[:-1])
+    while changed() == before:                  # it has gone on, ...
+        time.sleep(0.01)
+    time.sleep(random.uniform(0, 0.2))          # ... and now at any moment
+    os.kill(pid, signal.SIGKILL)
+    assert os.waitpid(pid, 0)[1] == signal.SIGKILL, 'it had ended already'
+assert os.waitpid(start(*flags[:-1]), 0)[1] == 0
+""")
+    how = ('--data_dir=kill --n_embd=32 --n_hidden=64 --warmup_steps=10 --batch_tokens=200 --average=0.9 '
+           '--eval_interval=10 --log_interval=7 --eval_sentences=3 --plot=false --device=cpu --patience=0 '
+           '--max_steps=120')
+    for dtype in 'float32', 'bfloat16':
+        ends = []
+        for kills in 0, 5:
+            folder = f'{dtype}-{kills}'
+            run([killer, f'--out_dir={folder}', *how.split(), f'--dtype={dtype}', str(kills)])
+            last, best = (sample.read_checkpoint(f'{work.name}/{folder}/{name}.pt')
+                          for name in ('last', 'best'))
+            log = [(e['step'], e.get('loss'), e.get('valid_loss'), e.get('grad_norm'), e.get('valid_bleu'))
+                   for e in plot.read_log(f'{work.name}/{folder}')[1:]]
+            ends.append((last['model'], last['averaged'], best['model'], last['best'], last['place'], log))
+        for one, other in zip(*ends):
+            if isinstance(one, dict):
+                assert one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+            else:
+                assert one == other
+    path = pathlib.Path(work.name, 'float32-5/last.pt')
+    path.write_bytes(path.read_bytes()[:20000])
+    _, err = run('train.py --resume --out_dir=float32-5')
+    assert 'last.pt is damaged' in err and 'previous.pt' in err
+    whole, again = (sample.read_checkpoint(f'{work.name}/float32-{n}/last.pt')['model'] for n in (0, 5))
+    assert all(torch.equal(again[name], weight) for name, weight in whole.items())
+
+def test_two_processes_do_what_one_does():
+    small_set('two')
+    descend = write('descend.py', f"""import sys; sys.path.insert(0, {str(here)!r})
+import torch, train                             # plain descent: the change of a weight is its gradient
+torch.optim.AdamW = lambda parameters, rate, weight_decay, fused: torch.optim.SGD(parameters, rate)
+train.main(train.override(vars(train)))
+""")
+    how = ('--data_dir=two --n_embd=32 --n_hidden=64 --warmup_steps=1 --learning_rate=1 --grad_clip=1e9 '
+           '--dropout=0 --batch_tokens=300 --log_interval=1 --eval_interval=2 --eval_sentences=3 '
+           '--plot=false --device=cpu --dtype=float32 --max_steps=4').split()
+    torchrun = [torch.distributed.run.__file__, '--standalone', '--nproc_per_node=2', descend]
+    def saved(folder, name):
+        return pathlib.Path(work.name, folder, name)
+    run([descend, *how, '--out_dir=one'])
+    run([*torchrun, *how, '--out_dir=both'])
+    for folder, other, how_many in ('one', 'one-both', torchrun), ('both', 'both-one', [descend]):
+        saved(other, '').mkdir()
+        shutil.copy(saved(folder, 'log.jsonl'), saved(other, 'log.jsonl'))
+        shutil.copy(saved(folder, 'previous.pt'), saved(other, 'last.pt'))              # that of step 2
+        run([*how_many, '--resume', f'--out_dir={other}', '--data_dir=two'])
+    logs = [[(entry['step'], entry.get('loss', 0), entry.get('valid_loss', 0))
+             for entry in plot.read_log(saved(folder, ''))[1:]]
+            for folder in ('one', 'both', 'one-both', 'both-one')]
+    assert [step for step, *_ in logs[0]] == [0, 1, 2, 2, 3, 4, 4]
+    for log in logs[1:]:
+        np.testing.assert_allclose(log, logs[0], atol=1e-5)
+    for name in 'both', 'one-both', 'both-one':
+        one, other = (sample.read_checkpoint(saved(folder, 'last.pt'))['model'] for folder in ('one', name))
+        for key, weight in one.items():
+            torch.testing.assert_close(other[key], weight, rtol=0, atol=1e-5)
+
+def test_benchmark():
+    small_set('bench')
+    out, _ = run('train.py --data_dir=bench --benchmark=3 --n_embd=32 --n_hidden=64 --device=cpu '
+                 '--dtype=float32 --out_dir=bench-out')
+    found = {key: float(value) for key, value in (line.split() for line in out.splitlines()[1:])}
+    assert list(found) == ['target_tokens_per_second', 'source_tokens_per_second', 'padding_share',
+                           'step_ms_median', 'step_ms_p10', 'step_ms_p90', 'loader_share', 'peak_memory_mb',
+                           'model_gflops_per_second', 'matmul_gflops_per_second', 'matmul_share']
+    assert found['step_ms_p10'] <= found['step_ms_median'] <= found['step_ms_p90']
+    assert 0 < found['matmul_share'] < 1 and 0 < found['padding_share'] < 0.5 and found['loader_share'] < 1
+    assert not os.path.exists(f'{work.name}/bench-out')
+
+def test_operations_counted():
+    """By hand: an LSTM has 8 H (I + H) a word, forward, and twice that backward; so has every product."""
+    config = Config(20, 17, attention='none', bidirectional=False, tied=False, n_embd=3, n_hidden=5)
+    batch = random_batch((2, 2), (4, 4))                                    # 6 source words, 10 target words
+    lstms, output, first = (6 + 10) * 8 * 5 * (3 + 5), 10 * 2 * 5 * 17, 2 * 8 * 5 * 5       # no way back from
+    found = train.count_flops(config, [batch], 'cpu', torch.float32)                   # zeros
+    assert found == 3 * (lstms + output) - first
+
+def test_what_ends_a_training():
+    small_set('ends')
+    how = 'train.py --data_dir=ends --out_dir=ends-out --n_hidden=64 --device=cpu --eval_sentences=1 '
+    refused(how + '--learning_rate=1e30 --log_interval=5 --warmup_steps=1', 'step 5', '--learning_rate')
+    assert sample.read_checkpoint(f'{work.name}/ends-out/best.pt')['step'] == 0
+    refused(how + '--n_embd=20000000', 'out of memory', '--batch_tokens', '--grad_accum')
+    refused(how + '--tbptt=5 --arch=transformer', '--tbptt')
 
 def test_learning_rate_rises_and_falls():
     steps = [(0, 0.0), (99, 0.0), (199, 0.0), (5000, 0.25), (5000, 0.5), (9000, 1.0)]      # step, share done
@@ -465,8 +659,11 @@ def test_beam_does_not_depend_on_neighbours_or_n_best():
 def test_unknown_word_is_the_source_word_looked_at():
     """Most attention is on the full stop, then on 'Quark': the greatest of what is a word counts."""
     class Looking:
-        def teach(self, source, lengths, target_in):
-            return None, torch.tensor([[[0.1, 0.3, 0.4, 0.2], [0.7, 0.1, 0.1, 0.1], [0.1, 0.1, 0.1, 0.7]]])
+        def encode(self, source, lengths): return None
+        def start(self, memory, beams): return None
+        def teach(self, target_in, memory, state):
+            weights = [[[0.1, 0.3, 0.4, 0.2], [0.7, 0.1, 0.1, 0.1], [0.1, 0.1, 0.1, 0.7]]]
+            return None, torch.tensor(weights), None
     words = tokenizer.split('a Quark.')
     source, lengths = sample.pad([[4, UNK, 5, EOS]])
     vocab = Vocabulary([*tokenizer.SPECIAL, 'x'])
@@ -1069,15 +1266,15 @@ def test_text_in_translation_out():
     assert log[0]['config']['n_embd'] == 32 and log[0]['parameters'] > 0
     losses = [entry['valid_loss'] for entry in log if 'valid_loss' in entry]
     assert len(losses) == 4 and losses[-1] < losses[0] - 0.5
+    assert all(0 <= entry['valid_bleu'] <= 100 for entry in log if 'valid_loss' in entry)
     xml.etree.ElementTree.parse(f'{work.name}/training_plots/loss.svg')
 
-    # dead at step 55 as by a kill, so back to the evaluation at 40; then Ctrl-C at step 45; then the rest
-    breaks_off = write('breaks_off.py', f'''import os, signal, sys; sys.path.insert(0, {str(here)!r})
+    # Ctrl-C at step 45, then the rest
+    breaks_off = write('breaks_off.py', f'''import signal, sys; sys.path.insert(0, {str(here)!r})
 import train
 true = train.learning_rate_at
 def learning_rate_at(step, done):
-    if step == 55: os._exit(9)
-    if step == 45 and train.resume: signal.raise_signal(signal.SIGINT)
+    if step == 45: signal.raise_signal(signal.SIGINT)
     return true(step, done)
 train.learning_rate_at = learning_rate_at
 train.main(train.override(vars(train)))
@@ -1087,16 +1284,13 @@ train.main(train.override(vars(train)))
     def logged(folder):
         entries = plot.read_log(f'{work.name}/{folder}')[1:]
         return [(e['step'], e.get('loss'), e.get('valid_loss')) for e in entries]
-    run([breaks_off, '--out_dir=again', *tiny.split()], status=9)
-    assert read('again')['step'] == 40 and logged('again')[-1][0] == 50
-    out, _ = run([breaks_off, '--out_dir=again', '--resume'])
+    out, _ = run([breaks_off, '--out_dir=again', *tiny.split()])
     assert read('again')['step'] == 46 and 'interrupted' in out and logged('again')[-1][0] == 40
     run('train.py --out_dir=again --resume')
     whole, again = read('checkpoints'), read('again')
     assert whole['step'] == again['step'] == 60 and whole['best'] == again['best']
     assert all(torch.equal(whole['model'][name], again['model'][name]) for name in whole['model'])
-    pairs = list(zip(logged('checkpoints'), logged('again')))
-    assert len(pairs) == 10 and [one[0] for one, other in pairs if one != other] == [50]  # since step 46
+    assert len(logged('again')) == 10 and logged('checkpoints') == logged('again')
 
     # translations
     ask = 'sample.py --device=cpu --dtype=float32 '

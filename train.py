@@ -1,24 +1,34 @@
 """
-Train the translator: on a GPU where there is one, else on the CPU.
+Train the translator: on a GPU where there is one, else on the CPU; with torchrun on many, on many machines.
 
     python train.py                                 (the toy corpus: some minutes on two CPU cores)
     python train.py --data_dir=data/multi30k --out_dir=checkpoints/multi30k --max_minutes=10
     python train.py --resume                        (go on where the last run stopped, however it stopped)
+    python train.py --benchmark=50                  (how fast a step is, and how fast it could be)
+    torchrun --nproc_per_node=2 train.py            (two processes; each takes its share of every batch)
 
 Reads the ids in data/, writes checkpoints/{best,last}.pt and log.jsonl, and draws training_plots/loss.svg.
 Ctrl-C saves and stops.
 """
-import itertools, json, math, os, signal, sys, time
-from dataclasses import fields
+import atexit, contextlib, ctypes, itertools, json, math, os, platform, re, signal, sys, time
+from dataclasses import fields, replace
 
 import numpy as np
 import torch
+import torch.distributed as dist
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.utils.flop_counter import FlopCounterMode
 
 import plot as plots
 from model import Config, autocast, build, choose_device, choose_dtype
-from sample import pad, read_checkpoint, translate
-from tokenizer import BOS, EOS, fail, override, read_ids, read_lines, read_meta, read_vocabulary
+from sample import bleu, read_checkpoint, translate
+from tokenizer import BOS, EOS, PAD, fail, override, read_ids, read_lines, read_meta, read_vocabulary
 from tokenizer import replacing, settings
+
+try:
+    import resource
+except ImportError:             # on Windows
+    resource = None
 
 # -----------------------------------------------------------------------------
 # config
@@ -43,7 +53,10 @@ n_hidden = 512              # size of the cell's state, or within the transforme
 n_head = 4                  # heads of the transformer's attention
 dropout = 0.3               # share of the activations zeroed in training: more for little data
 # the training
-batch_tokens = 1500         # target tokens a batch: on a GPU rather 8000
+batch_tokens = 1500         # target tokens a batch, for all processes together: on a GPU rather 8000
+grad_accum = 1              # batches whose gradients make one update together
+tbptt = 0                   # for long texts: target words after which the gradient is cut, 0: nowhere
+sampled_words = 0           # words that the right ones compete with in training, 0: all of them
 max_steps = 0               # stop after so many updates, ...
 max_epochs = 0.0            # ... so many passes over the data, ...
 max_minutes = 0.0           # ... or so many minutes; with all three at 0: after 3 epochs
@@ -52,12 +65,15 @@ warmup_steps = 200          # updates in which the learning rate grows to its fu
 weight_decay = 0.01         # AdamW's
 label_smoothing = 0.1       # probability given to all the other words (Szegedy et al. 2016)
 grad_clip = 1.0             # greatest norm of the gradient
+average = 0.0               # how much of the averaged weights stays at a step (0.999), 0: no averaging
 log_interval = 50           # updates between progress lines
 eval_interval = 500         # updates between evaluations, each of which saves
+eval_sentences = 500        # of the validation set that are translated, greedily, for BLEU
 patience = 10               # evaluations without improvement before the run ends, 0: it never does for that
 seed = 1                    # of the first weights, the order of the batches and the dropout
 device = 'auto'             # auto, cpu, cuda, cuda:1, mps
 dtype = 'auto'              # auto, float32, bfloat16, float16
+benchmark = 0               # time so many steps, report, and end
 # -----------------------------------------------------------------------------
 LIMITS = 'max_steps', 'max_epochs', 'max_minutes'
 MODEL = [field.name for field in fields(Config) if not field.name.endswith('_vocab')]
@@ -65,65 +81,188 @@ MODEL = [field.name for field in fields(Config) if not field.name.endswith('_voc
 # -----------------------------------------------------------------------------
 # batches: sentences of like length side by side, so that little is padding
 
-def make_batches(source_lengths, target_lengths, batch_tokens, seed):
+POOL, RUN = 1 << 17, 1 << 10    # sentences that are sorted by length together; neighbours drawn together
+
+def draw_pools(n, random):
     """
-    One epoch as arrays of sentence numbers. A batch has at most batch_tokens target tokens, padding and <eos>
-    counted, or one sentence. Their order is drawn from the seed; how many there are does not depend on it.
+    The numbers 0 .. n - 1 in random order, POOL at a time; how many pools there are, and an iterator. Runs of
+    neighbours stay together, so that the disk is read in runs and millions of sentences are ready at once.
     """
-    random = np.random.default_rng(seed)
-    order = random.permutation(len(target_lengths))
-    order = order[np.lexsort((source_lengths[order], target_lengths[order]))]   # ties stay as they were drawn
+    runs = random.permutation(-(-n // RUN))
+    pools = [runs[i:i + POOL // RUN] for i in range(0, len(runs), POOL // RUN)]
+    numbers = ((pool[:, None] * RUN + np.arange(RUN)).ravel() for pool in pools)
+    return len(pools), (pool[pool < n] for pool in numbers)
+
+def make_batches(numbers, source_offsets, target_offsets, batch_tokens, random):
+    """
+    Sentence numbers as a list of arrays. A batch has at most batch_tokens target tokens, padding and <eos>
+    counted, or one sentence. How many there are does not depend on what is drawn.
+    """
+    numbers = random.permutation(numbers)
+    source_lengths, target_lengths = (offsets[numbers + 1] - offsets[numbers]
+                                      for offsets in (source_offsets, target_offsets))
+    order = np.lexsort((source_lengths, target_lengths))        # ties stay as they were drawn
+    numbers, widths = numbers[order], target_lengths[order] + 1
     batches, start = [], 0
-    while start < len(order):
-        widths = target_lengths[order[start:start + batch_tokens]] + 1
-        tokens = widths * np.arange(1, len(widths) + 1)         # of a batch that ends here
+    while start < len(numbers):
+        tokens = widths[start:start + batch_tokens]             # of a batch that ends here:
+        tokens = tokens * np.arange(1, len(tokens) + 1)
         end = start + max(1, np.searchsorted(tokens, batch_tokens, side='right'))
-        batches.append(order[start:end])
+        batches.append(numbers[start:end])
         start = end
     return [batches[i] for i in random.permutation(len(batches))]
 
-def batches_from(step, epoch_steps, source_lengths, target_lengths):
-    """The endless row of batches from a step on: the step alone tells where in the data a run stands."""
-    while True:
-        batches = make_batches(source_lengths, target_lengths, batch_tokens, [seed, step // epoch_steps])
-        yield from batches[step % epoch_steps:]
-        step += epoch_steps - step % epoch_steps
+def batches_from(place, source_offsets, target_offsets):
+    """
+    The endless row of batches from a place (epoch, pool, batch) on. Yields each batch, the place after it,
+    and how many epochs are over then.
+    """
+    for epoch in itertools.count(place[0]):
+        n_pools, pools = draw_pools(len(target_offsets) - 1, np.random.default_rng([seed, epoch]))
+        for p, numbers in enumerate(pools):
+            if (epoch, p) < tuple(place[:2]):
+                continue
+            batches = make_batches(numbers, source_offsets, target_offsets, batch_tokens * grad_accum,
+                                   np.random.default_rng([seed, epoch, p]))
+            for b, batch in enumerate(batches, 1):
+                if (epoch, p, b) > tuple(place):
+                    yield batch, (epoch, p, b), epoch + (p + b / len(batches)) / n_pools
+
+def pad(numbers, ids, offsets):
+    """Sentences of a set -> ids (B, longest), each with <eos> and padding behind it; the lengths (B,)."""
+    lengths = offsets[numbers + 1] - offsets[numbers]
+    columns = np.arange(lengths.max() + 1)
+    words = columns < lengths[:, None]                                                  # (B, longest)
+    padded = np.full(words.shape, PAD)
+    padded[words] = ids[(offsets[numbers][:, None] + columns)[words]]
+    padded[np.arange(len(numbers)), lengths] = EOS
+    return torch.from_numpy(padded), torch.from_numpy(lengths + 1)
 
 def to_batch(numbers, source, target, device):
     """
     Sentences of source and target, each (ids, offsets), as tensors: source (B, S), source_lengths (B,) on the
     CPU, target_in (B, T), target_out (B, T); and how many target words there are, each <eos> counted.
     """
-    sources, targets = ([ids[offsets[i]:offsets[i + 1]].tolist() for i in numbers]
-                        for ids, offsets in (source, target))
-    source, source_lengths = pad([words + [EOS] for words in sources])                  # (B, S), (B,)
-    target_in, _ = pad([[BOS] + words for words in targets])                            # (B, T)
-    target_out, target_lengths = pad([words + [EOS] for words in targets])              # (B, T), (B,)
-    source, target_in, target_out = (ids.to(device) for ids in (source, target_in, target_out))
+    source, source_lengths = pad(numbers, *source)                                      # (B, S), (B,)
+    target_out, target_lengths = pad(numbers, *target)                                  # (B, T), (B,)
+    target_in = target_out.roll(1, dims=1)                                              # (B, T)
+    target_in[target_in == EOS] = PAD
+    target_in[:, 0] = BOS
+    source, target_in, target_out = (x.to(device, non_blocking=True) for x in (source, target_in, target_out))
     return source, source_lengths, target_in, target_out, int(target_lengths.sum())
+
+# -----------------------------------------------------------------------------
+# a step, alone or together with other processes
+
+class Learner(torch.nn.Module):
+    """The model's loss as a forward pass, which is what DistributedDataParallel wraps."""
+
+    def __init__(self, model, device, dtype):
+        super().__init__()
+        self.model, self.device, self.dtype = model, device, dtype
+
+    def forward(self, *batch):
+        with autocast(self.device, self.dtype):
+            return self.model.loss(*batch, label_smoothing, sampled_words)
+
+def my_share(numbers, train_set, device, rank, world):
+    """
+    What one of `world` processes does of a step: grad_accum batches, and what part of the step's target words
+    each has. The shares are those of the whole, so the loss is a mean over words, not over batches.
+    """
+    offsets, n_parts = train_set[1][1], grad_accum * world
+    n_words = (offsets[numbers + 1] - offsets[numbers] + 1).sum()
+    for i in range(rank, n_parts, world):
+        mine = numbers[i::n_parts]
+        *batch, words = to_batch(mine if len(mine) else numbers[:1], *train_set, device)
+        yield batch, (words / n_words if len(mine) else 0.0)
+
+def train_step(learner, parts, rate, optimizer, scaler, world):
+    """One update with the gradients of all parts; returns the mean plain loss and the gradient's norm."""
+    mean = 0.0
+    for i, (batch, share) in enumerate(parts):
+        learner.require_backward_grad_sync = i == len(parts) - 1    # the processes meet once a step
+        # ---- the core: a batch, its loss, the gradient, a step downhill ----
+        if tbptt:
+            plain = backward_in_segments(learner, *batch, share, scaler)
+        else:
+            loss, plain = learner(*batch)
+            scaler.scale(loss * share * world).backward()           # and average their gradients
+        mean += plain * share
+    scaler.unscale_(optimizer)
+    norm = torch.nn.utils.clip_grad_norm_(learner.parameters(), grad_clip)
+    optimizer.param_groups[0]['lr'] = rate
+    scaler.step(optimizer)
+    scaler.update()
+    optimizer.zero_grad()
+    # ------------------------------------------------------------------------
+    return mean, norm
+
+def backward_in_segments(learner, source, source_lengths, target_in, target_out, share, scaler):
+    """
+    Truncated backpropagation through time (Williams & Peng 1990): the decoder's state goes on from segment to
+    segment of tbptt words, its gradient does not, so that only one segment stands in memory. What they all
+    ask of the encoder is added up, and goes back through it at the end.
+    """
+    model, cast = learner.model, autocast(learner.device, learner.dtype)
+    with cast:
+        memory = model.encode(source, source_lengths)
+    cut = type(memory)(*(m.detach().requires_grad_(m.is_floating_point()) for m in memory))
+    state, mean, n_words = model.start(cut, 1), 0.0, (target_out != PAD).sum()
+    for words_in, words_out in zip(target_in.split(tbptt, dim=1), target_out.split(tbptt, dim=1)):
+        with cast:
+            loss, plain, state = model.loss_from(cut, state, words_in, words_out, label_smoothing,
+                                                 sampled_words)
+        part = (words_out != PAD).sum() / n_words
+        scaler.scale(loss * part * share).backward()
+        state = {name: s.detach() for name, s in state.items()}
+        mean += plain * part
+    torch.autograd.backward(*zip(*((m, c.grad) for m, c in zip(memory, cut) if c.grad is not None)))
+    return mean
+
+def join_processes():
+    """Under torchrun this process's number and how many there are, else 0 and 1; only number 0 speaks."""
+    if 'RANK' not in os.environ:
+        return 0, 1
+    dist.init_process_group('cpu:gloo,cuda:nccl' if torch.cuda.is_available() else 'gloo')
+    atexit.register(dist.destroy_process_group)
+    if dist.get_rank() > 0:
+        sys.stdout = open(os.devnull, 'w')
+    return dist.get_rank(), dist.get_world_size()
+
+def keep_freed_memory():
+    """
+    glibc returns the memory of large tensors to the system, which hands it out anew a zeroed page at a time:
+    a seventh of a step on a CPU. With this it stays with us. Other systems have no such function.
+    """
+    with contextlib.suppress(OSError, AttributeError, TypeError):
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(-4, 0)              # M_MMAP_MAX: large blocks come from the heap like small ones ...
+        mallopt(-1, -1)             # M_TRIM_THRESHOLD: ... which does not shrink
 
 # -----------------------------------------------------------------------------
 # what happens beside the steps
 
 @torch.no_grad()
-def evaluate(model, source, target, device, dtype):
+def evaluate(model, source, target, device, dtype, rank=0, world=1):
     """Cross entropy in nats a target word over a whole split, without smoothing or dropout."""
     model.eval()
-    total, words = 0.0, 0
-    for numbers in make_batches(np.diff(source[1]), np.diff(target[1]), batch_tokens, seed=0):
+    total = torch.zeros(2, dtype=torch.double)                  # nats, words
+    everything = np.arange(len(target[1]) - 1)
+    batches = make_batches(everything, source[1], target[1], batch_tokens, np.random.default_rng(0))
+    for numbers in batches[rank::world]:
         *batch, n_words = to_batch(numbers, source, target, device)
         with autocast(device, dtype):
             _, plain = model.loss(*batch)
-        total, words = total + plain.item() * n_words, words + n_words
+        total += torch.tensor([plain.item() * n_words, n_words])
+    if world > 1:
+        dist.all_reduce(total)
     model.train()
-    return total / words
+    return (total[0] / total[1]).item()
 
-def show_triples(sources, references, model, source_vocab, target_vocab, dtype):
+def show_triples(sources, references, outputs):
     """Some validation sentences as they are, as they should become, and as they do become (greedily)."""
-    model.eval()
-    found = translate(sources, model, source_vocab, target_vocab, beam_size=1, dtype=dtype)
-    model.train()
-    for source, reference, ((output, _),) in zip(sources, references, found):
+    for source, reference, output in zip(sources, references, outputs):
         print(f'    source     {source}\n    reference  {reference}\n    output     {output}\n')
 
 def progress(step, epoch, minutes):
@@ -138,21 +277,91 @@ def learning_rate_at(step, done):
 def clock(seconds):
     return f'{int(seconds) // 3600}:{int(seconds) // 60 % 60:02d}:{int(seconds) % 60:02d}'
 
+def check_finite(loss, what, step, rate):
+    if not math.isfinite(loss):
+        fail(f'the {what} is {loss} at step {step}, learning rate {rate:.2e}: try a third of '
+             f'--learning_rate, or --dtype=float32; what {out_dir}/ holds is from before')
+
+def count_flops(config, batches, device, dtype):
+    """
+    Operations of forward and backward passes over some batches, those of the matrix products. torch's counter
+    does not see into torch's recurrent cells, so it counts those of ours, which are equal.
+    """
+    twin = build(replace(config, scratch=config.arch == 'seq2seq', manual_backward=False)).to(device)
+    learner = Learner(twin, device, dtype)
+    with FlopCounterMode(display=False) as counter:
+        for batch in batches:
+            learner(*batch)[0].backward()
+    return counter.get_total_flops()
+
+def matmul_speed(device, dtype, wait, size=2048):
+    """Operations a second of one large matrix product, the best of some: what a step could reach at most."""
+    a, b, best = *torch.randn(2, size, size, device=device).to(dtype), math.inf
+    for _ in range(20):
+        began = time.perf_counter()
+        a @ b
+        wait()
+        best = min(best, time.perf_counter() - began)
+    return 2 * size ** 3 / best
+
+def report_speed(config, batches, train_set, learner, optimizer, scaler, device, dtype, rank, world):
+    """--benchmark: time steps, after ten to warm up, and print what they reach, one `key value` a line."""
+    def wait():
+        if device.startswith('cuda'):
+            torch.cuda.synchronize()
+    steps, some, peak = [], [], math.nan
+    for step, (numbers, _, _) in enumerate(itertools.islice(batches, 10 + benchmark)):
+        began = time.perf_counter()
+        parts = list(my_share(numbers, train_set, device, rank, world))
+        loaded = time.perf_counter()
+        train_step(learner, parts, learning_rate_at(step, 0.0), optimizer, scaler, world)
+        wait()
+        ended = time.perf_counter()
+        if step >= 10:
+            words = [sum(int((batch[i] != PAD).sum()) for batch, _ in parts) for i in (0, 3)]
+            cells = sum(batch[i].numel() for batch, _ in parts for i in (0, 3))
+            steps.append((*words, cells, loaded - began, ended - began))
+            some += [(batch, (ended - began) / len(parts)) for batch, _ in parts if len(some) < 10]
+    source_words, target_words, cells, loading, seconds = np.sum(steps, axis=0)
+    median, fast, slow = np.percentile([step[-1] for step in steps], [50, 10, 90]) * 1000
+    if device.startswith('cuda'):
+        peak = torch.cuda.max_memory_allocated() / 2 ** 20
+    elif resource:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss       # kilobytes, on macOS bytes
+        peak /= 2 ** 20 if sys.platform == 'darwin' else 2 ** 10
+    model_speed = count_flops(config, [batch for batch, _ in some], device, dtype) / sum(s for _, s in some)
+    limit = matmul_speed(device, dtype, wait)
+    for key, value in {'target_tokens_per_second': f'{target_words * world / seconds:.0f}',
+                       'source_tokens_per_second': f'{source_words * world / seconds:.0f}',
+                       'padding_share': f'{1 - (source_words + target_words) / cells:.4f}',
+                       'step_ms_median': f'{median:.1f}', 'step_ms_p10': f'{fast:.1f}',
+                       'step_ms_p90': f'{slow:.1f}', 'loader_share': f'{loading / seconds:.4f}',
+                       'peak_memory_mb': f'{peak:.0f}',
+                       'model_gflops_per_second': f'{model_speed / 1e9:.1f}',
+                       'matmul_gflops_per_second': f'{limit / 1e9:.1f}',
+                       'matmul_share': f'{model_speed / limit:.3f}'}.items():
+        print(key, value)
+
 # -----------------------------------------------------------------------------
 
 def main(given):
     # the settings, and what a run that is resumed left behind
-    saved = read_checkpoint(f'{out_dir}/last.pt') if resume else {}
-    if resume and 'optimizer' not in saved:
-        fail(f'{out_dir}/last.pt cannot be resumed: it is a copy of a best.pt, or damaged')
+    rank, world = join_processes()
+    keep_freed_memory()
+    saved = read_checkpoint(f'{out_dir}/last.pt', spare=f'{out_dir}/previous.pt') if resume else {}
+    if resume and 'place' not in saved:
+        fail(f'{out_dir}/last.pt cannot be resumed: it is a copy of a best.pt, or of an older version')
     mine = [*given, 'resume', 'out_dir', *(LIMITS if set(LIMITS) & set(given) else [])]
     globals().update({name: value for name, value in saved.get('config', {}).items() if name not in mine})
     if not (max_steps or max_epochs or max_minutes):
         globals()['max_epochs'] = 3.0
-    if min(batch_tokens, log_interval, eval_interval, warmup_steps) < 1:
-        fail('--batch_tokens, --log_interval, --eval_interval and --warmup_steps are at least 1')
-    if label_smoothing >= 1:
-        fail('--label_smoothing is from 0 to less than 1')
+    if min(batch_tokens, grad_accum, log_interval, eval_interval, warmup_steps) < 1:
+        fail('--batch_tokens, --grad_accum, --log_interval, --eval_interval, --warmup_steps are at least 1')
+    if label_smoothing >= 1 or average >= 1:
+        fail('--label_smoothing and --average are from 0 to less than 1')
+    if tbptt and (arch == 'transformer' or world > 1):
+        fail('--tbptt cuts the gradient of a recurrent state, in one process: not with --arch=transformer, '
+             'and not with torchrun')
     config = settings(globals())
 
     # the data, memory-mapped
@@ -160,14 +369,17 @@ def main(given):
     languages = meta['source_lang'], meta['target_lang']
     train_set = [read_ids(data_dir, 'train', lang, meta) for lang in languages]
     valid_set = [read_ids(data_dir, 'valid', lang, meta) for lang in languages]
-    source_vocab, target_vocab = (read_vocabulary(data_dir, lang) for lang in languages)
-    source_lengths, target_lengths = (np.diff(offsets) for _, offsets in train_set)
-    triples = [list(itertools.islice(read_lines(f'{data_dir}/valid.{lang}'), 3)) for lang in languages]
+    vocabs = source_vocab, target_vocab = [read_vocabulary(data_dir, lang) for lang in languages]
+    sources, references = (list(itertools.islice(read_lines(f'{data_dir}/valid.{lang}'), eval_sentences))
+                           for lang in languages)
     model_config = {'source_vocab': len(source_vocab), 'target_vocab': len(target_vocab),
                     **{name: config[name] for name in MODEL}}
     if resume and (saved['source_words'], saved['target_words']) != (source_vocab.words, target_vocab.words):
         fail(f'{out_dir}/last.pt was trained with another vocabulary than that of {data_dir}/: name the '
              '--data_dir it was trained on, or start anew without --resume')
+    if resume and saved['data'] != meta['files']:
+        fail(f'{out_dir}/last.pt was trained on another text than that of {data_dir}/: name the --data_dir '
+             'it was trained on, or start anew without --resume')
     if resume and saved['model_config'] != model_config:
         old = saved['model_config']
         changed = ' '.join(f'--{name}' for name in MODEL if old.get(name) != model_config[name])
@@ -176,106 +388,139 @@ def main(given):
     # the model and its optimizer
     torch.manual_seed(seed)
     where = choose_device(device)
+    if where == 'cuda' and world > 1:
+        where = f'cuda:{os.environ["LOCAL_RANK"]}'
+        torch.cuda.set_device(where)
     kind = choose_dtype(dtype, where)
     model = build(Config(**model_config)).to(where)
     optimizer = torch.optim.AdamW(model.parameters(), learning_rate, weight_decay=weight_decay,
                                   fused=where != 'mps')
     scaler = torch.amp.GradScaler(where.split(':')[0], enabled=kind == torch.float16)
-    step, best, worse, seconds = 0, math.inf, 0, 0.0            # worse: evaluations since the best one
+    # what is evaluated and becomes best.pt: the model, or the mean of what it was lately
+    averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(average)) if average else None
+    shown = averaged.module if averaged else model
+    step, place, epoch, best, worse, seconds = 0, (0, 0, 0), 0.0, math.inf, 0, 0.0
+    losses, norms, words = [], [], 0                            # since the last line of the log
     if resume:
         model.load_state_dict(saved['model'])
         optimizer.load_state_dict(saved['optimizer'])
         scaler.load_state_dict(saved['scaler'])
-        torch.set_rng_state(saved['random'])
-        torch.cuda.set_rng_state_all(saved['cuda_random'])
-        step, best, worse, seconds = (saved[name] for name in ('step', 'best', 'worse', 'seconds'))
+        if averaged:
+            averaged.load_state_dict(saved['averaged'])
+        step, place, epoch, best, worse, seconds = (
+            saved[name] for name in ('step', 'place', 'epoch', 'best', 'worse', 'seconds'))
+        losses, norms, words = list(saved['losses'].to(where)), list(saved['norms'].to(where)), saved['words']
+    learner = Learner(model, where, kind)
+    if world > 1:
+        learner = torch.nn.parallel.DistributedDataParallel(learner)
+    batches = batches_from(place, train_set[0][1], train_set[1][1])
+    n_parameters = sum(p.numel() for p in model.parameters())
+    print(f'{where}, {str(kind)[6:]}, {n_parameters:,} parameters, {len(source_vocab):,} and '
+          f'{len(target_vocab):,} words, {len(train_set[1][1]) - 1:,} pairs')
+    if benchmark:
+        return report_speed(Config(**model_config), batches, train_set, learner, optimizer, scaler, where,
+                            kind, rank, world)
 
     # the log; what a run that is resumed had logged after its checkpoint is forgotten
-    header = {'config': config, 'parameters': sum(p.numel() for p in model.parameters()), 'device': where,
-              'dtype': str(kind).split('.')[1], 'torch': torch.__version__, 'data': meta['files']}
-    entries = [header]
+    versions = {'python': platform.python_version(), 'torch': torch.__version__, 'numpy': np.__version__}
+    entries = [{'config': config, 'parameters': n_parameters, 'device': where, 'processes': world,
+                'dtype': str(kind)[6:], **versions, 'data': meta['files']}]
     if os.path.exists(f'{out_dir}/log.jsonl') and resume:
         entries = [entry for entry in plots.read_log(out_dir) if entry.get('step', 0) <= step]
-    with replacing(f'{out_dir}/log.jsonl', 'w', encoding='utf-8') as file:
-        file.writelines(json.dumps(entry) + '\n' for entry in entries)
-    log_file = open(f'{out_dir}/log.jsonl', 'a', encoding='utf-8')
-    epoch_steps = len(make_batches(source_lengths, target_lengths, batch_tokens, seed=0))
-    print(f'{where}, {header["dtype"]}, {header["parameters"]:,} parameters, {len(source_vocab):,} and '
-          f'{len(target_vocab):,} words, {len(target_lengths):,} pairs, {epoch_steps:,} steps an epoch')
+    log_file = open(os.devnull, 'w')
+    if rank == 0:
+        with replacing(f'{out_dir}/log.jsonl', 'w', encoding='utf-8') as file:
+            file.writelines(json.dumps(entry) + '\n' for entry in entries)
+        log_file = open(f'{out_dir}/log.jsonl', 'a', encoding='utf-8')
 
     def log(**entry):
         print(json.dumps({'step': step, **entry}), file=log_file, flush=True)
 
     def save(name, **more):
         with replacing(f'{out_dir}/{name}') as file:
-            torch.save({'format': 'nanoseq2seq 1', 'model': model.state_dict(), 'model_config': model_config,
+            torch.save({'format': 'nanoseq2seq 1', 'model_config': model_config, 'config': config,
                         'source_words': source_vocab.words, 'target_words': target_vocab.words,
-                        'config': config, 'step': step, 'best': best, **more}, file)
+                        'data': meta['files'], 'step': step, 'best': best, **more}, file)
+            if name == 'last.pt' and os.path.exists(f'{out_dir}/last.pt'):
+                os.replace(f'{out_dir}/last.pt', f'{out_dir}/previous.pt')      # should this one be damaged
 
     stop = []                                                   # why to end the run
+    signal.signal(signal.SIGTERM, lambda *_: stop.append('interrupted'))
     signal.signal(signal.SIGINT, lambda *_: sys.exit(130) if stop else stop.append('interrupted'))
-    began, resumed_at = time.time() - seconds, step if resume else -1
-    batches = batches_from(step, epoch_steps, source_lengths, target_lengths)
-    losses, norms, words, since = [], [], 0, time.time()
+    began, resumed_at, since = time.time() - seconds, step if resume else -1, time.time()
     model.train()
     while True:
         seconds = time.time() - began
-        done = progress(step, step / epoch_steps, seconds / 60)
+        done = progress(step, epoch, seconds / 60)
+        if world > 1:                                           # clocks and Ctrl-C differ: number 0's count
+            told = torch.tensor([done, len(stop)], dtype=torch.double)
+            dist.broadcast(told, 0)
+            done, stop[:] = told[0].item(), ['interrupted'] * int(told[1].item())
         if done == 1:
             stop.append('the limit is reached')
 
         # evaluate now and then, and save
         if step != resumed_at and (step % eval_interval == 0 or done == 1):
             paused = time.time()
-            loss = evaluate(model, *valid_set, where, kind)
+            loss = evaluate(shown, *valid_set, where, kind, rank, world)
+            check_finite(loss, 'validation loss', step, learning_rate_at(step, done))
             best, worse = (loss, 0) if loss < best else (best, worse + 1)
             if 0 < patience <= worse:
                 stop.append(f'no improvement in {patience} evaluations')
-            rank = 'the best so far' if worse == 0 else f'{worse} without improvement'
-            perplexity = f'{math.exp(min(loss, 99)):.2f}'
-            print(f'\nstep {step}: validation loss {loss:.4f} nats a word, perplexity {perplexity}, {rank}')
-            show_triples(*triples, model, source_vocab, target_vocab, kind)
-            log(valid_loss=loss, minutes=seconds / 60)
-            if worse == 0:
-                save('best.pt')
-            if plot:
-                plots.draw_losses(out_dir, plot_dir)
+            if rank == 0:
+                outputs = [found[0][0] for found in translate(sources, shown.eval(), *vocabs, beam_size=1,
+                                                              dtype=kind)]
+                shown.train()
+                score = bleu(outputs, references)
+                rank_text = 'the best so far' if worse == 0 else f'{worse} without improvement'
+                print(f'\nstep {step}: validation loss {loss:.4f} nats a word, perplexity '
+                      f'{math.exp(min(loss, 99)):.2f}, BLEU {score:.2f}, {rank_text}')
+                show_triples(sources[:3], references[:3], outputs)
+                log(valid_loss=loss, valid_bleu=score, minutes=seconds / 60)
+                if worse == 0:
+                    save('best.pt', model=shown.state_dict())
+                if plot:
+                    plots.draw_losses(out_dir, plot_dir)
             since += time.time() - paused
-        if stop or step % eval_interval == 0:
-            save('last.pt', optimizer=optimizer.state_dict(), scaler=scaler.state_dict(), worse=worse,
-                 seconds=seconds, random=torch.get_rng_state(), cuda_random=torch.cuda.get_rng_state_all())
+        if rank == 0 and (stop or step % eval_interval == 0):
+            save('last.pt', model=model.state_dict(), optimizer=optimizer.state_dict(),
+                 scaler=scaler.state_dict(), averaged=averaged.state_dict() if averaged else {},
+                 place=place, epoch=epoch, worse=worse, seconds=seconds, losses=torch.tensor(losses),
+                 norms=torch.tensor(norms), words=words)
         if stop:
             break
 
-        # ---- the core: a batch, its loss, the gradient, a step downhill ----
-        *batch, n_words = to_batch(next(batches), *train_set, where)
-        with autocast(where, kind):
-            loss, plain = model.loss(*batch, label_smoothing)
-        scaler.scale(loss).backward()
-        scaler.unscale_(optimizer)
-        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), grad_clip)
-        optimizer.param_groups[0]['lr'] = rate = learning_rate_at(step, done)
-        scaler.step(optimizer)
-        scaler.update()
-        optimizer.zero_grad()
+        numbers, place, epoch = next(batches)
+        torch.manual_seed(hash((seed, step, rank)))             # dropout's masks hang on the step alone
+        parts = list(my_share(numbers, train_set, where, rank, world))
+        rate = learning_rate_at(step, done)
+        loss, norm = train_step(learner, parts, rate, optimizer, scaler, world)
+        if averaged:
+            averaged.update_parameters(model)
         step += 1
-        # --------------------------------------------------------------------
 
-        losses.append(plain), norms.append(norm)
-        words += n_words
+        losses.append(loss), norms.append(norm)
+        words += int((train_set[1][1][numbers + 1] - train_set[1][1][numbers] + 1).sum())
         if step % log_interval == 0:
-            loss, norm = torch.stack(losses).mean().item(), torch.stack(norms).mean().item()
+            loss, norm = torch.stack(losses).mean(), torch.stack(norms).mean().item()
+            if world > 1:
+                dist.all_reduce(loss)
+            loss = loss.item()
+            check_finite(loss, 'loss', step, rate)
             speed, left = words / (time.time() - since), seconds / done * (1 - done) if done else 0.0
             print(f'step {step} | loss {loss:.4f} | grad norm {norm:.2f} | lr {rate:.2e} | '
                   f'{speed:,.0f} tokens/s | {clock(left)} left', flush=True)
             log(loss=loss, grad_norm=norm, learning_rate=rate, tokens_per_second=speed, minutes=seconds / 60)
-            if not math.isfinite(loss):
-                fail(f'the loss is {loss} at step {step}, learning rate {rate:.2e}: try a third of '
-                     f'--learning_rate, or --dtype=float32; {out_dir}/best.pt is whole')
             losses, norms, words, since = [], [], 0, time.time()
 
     print(f'ended at step {step}, {stop[0]}; best validation loss {best:.4f}; next:  python sample.py '
           + (f'--checkpoint={out_dir}/best.pt ' if out_dir != 'checkpoints' else '') + '--text="..."')
 
 if __name__ == '__main__':
-    main(override(globals()))
+    try:
+        main(override(globals()))
+    except RuntimeError as error:
+        if not re.search('out of memory|allocate memory', str(error)):
+            raise
+        fail(f'out of memory: halve --batch_tokens={batch_tokens} and double --grad_accum={grad_accum}, so '
+             'that an update has as many words as before, or take a smaller model')
