@@ -236,21 +236,19 @@ class OutputLoss(torch.autograd.Function):
     def forward(ctx, x, weight, bias, targets, smoothing):
         """x (N, E), weight (V, E), bias (V,), targets (N,) -> the mean smoothed loss, the mean plain loss."""
         N, V, dtype = len(x), len(weight), x.dtype      # under autocast x has the lower precision already
-        size = 256 if x.device.type == 'cpu' else 4096
-        low_weight, low_bias = weight.to(dtype), bias.to(dtype)
+        size, low_weight = 512 if x.device.type == 'cpu' else 4096, weight.to(dtype)
         dx, dweight, dbias = torch.empty_like(x), torch.zeros_like(weight), torch.zeros_like(bias)
         plain = uniform = 0.0
         for rows in (slice(i, i + size) for i in range(0, N, size)):
-            logits = F.linear(x[rows], low_weight, low_bias)                        # (n, V)
-            logits = logits.to(torch.promote_types(dtype, torch.float32))
-            log_z = logits.logsumexp(dim=1, keepdim=True)                           # (n, 1)
-            target = targets[rows, None]                                            # (n, 1)
+            logits = x[rows] @ low_weight.T                                         # (n, V)
+            logits = logits.to(torch.promote_types(dtype, torch.float32)).add_(bias)
+            probs, target = logits.softmax(dim=1), targets[rows, None]              # (n, V), (n, 1)
+            log_z = logits.amax(dim=1, keepdim=True) - probs.amax(dim=1, keepdim=True).log()
             plain += (log_z - logits.gather(1, target)).sum()                       # - log p of the target
             uniform += (log_z - logits.mean(dim=1, keepdim=True)).sum()             # its mean over all words
             # N d loss / d logits is what was predicted less what was wanted: p - (1 - s) onehot - s / V
-            dlogits = logits.sub_(log_z).exp_().sub_(smoothing / V)                 # (n, V)
-            dlogits.scatter_add_(1, target, torch.full_like(log_z, smoothing - 1))
-            dlogits = dlogits.to(dtype)
+            probs.sub_(smoothing / V).scatter_add_(1, target, torch.full_like(log_z, smoothing - 1))
+            dlogits = probs.to(dtype)                                               # (n, V)
             dx[rows] = dlogits @ low_weight                                         # (n, E)
             dweight += dlogits.T @ x[rows]                                          # (V, E)
             dbias += dlogits.sum(dim=0)                                             # (V,)

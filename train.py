@@ -165,13 +165,16 @@ class Learner(torch.nn.Module):
         with autocast(self.device, self.dtype):
             return self.model.loss(*batch, label_smoothing, sampled_words)
 
+def count_words(numbers, offsets):
+    """How many words the sentences have, each <eos> counted."""
+    return int((offsets[numbers + 1] - offsets[numbers] + 1).sum())
+
 def my_share(numbers, train_set, device, rank, world):
     """
     What one of `world` processes does of a step: grad_accum batches, and what part of the step's target words
     each has. The shares are those of the whole, so the loss is a mean over words, not over batches.
     """
-    offsets, n_parts = train_set[1][1], grad_accum * world
-    n_words = (offsets[numbers + 1] - offsets[numbers] + 1).sum()
+    n_words, n_parts = count_words(numbers, train_set[1][1]), grad_accum * world
     for i in range(rank, n_parts, world):
         mine = numbers[i::n_parts]
         *batch, words = to_batch(mine if len(mine) else numbers[:1], *train_set, device)
@@ -305,21 +308,21 @@ def matmul_speed(device, dtype, wait, size=2048):
     return 2 * size ** 3 / best
 
 def report_speed(config, batches, train_set, learner, optimizer, scaler, device, dtype, rank, world):
-    """--benchmark: time steps, after ten to warm up, and print what they reach, one `key value` a line."""
+    """--benchmark: time steps, after a few to warm up, and print what they reach, one `key value` a line."""
     def wait():
         if device.startswith('cuda'):
             torch.cuda.synchronize()
-    steps, some, peak = [], [], math.nan
-    for step, (numbers, _, _) in enumerate(itertools.islice(batches, 10 + benchmark)):
+    warm, steps, some, peak = min(10, benchmark), [], [], math.nan
+    for step, (numbers, _, _) in enumerate(itertools.islice(batches, warm + benchmark)):
         began = time.perf_counter()
         parts = list(my_share(numbers, train_set, device, rank, world))
         loaded = time.perf_counter()
         train_step(learner, parts, learning_rate_at(step, 0.0), optimizer, scaler, world)
         wait()
         ended = time.perf_counter()
-        if step >= 10:
-            words = [sum(int((batch[i] != PAD).sum()) for batch, _ in parts) for i in (0, 3)]
-            cells = sum(batch[i].numel() for batch, _ in parts for i in (0, 3))
+        if step >= warm:
+            words = [count_words(numbers, offsets) for _, offsets in train_set]
+            cells = sum(batch[i].numel() for batch, _ in parts for i in (0, 3)) * world
             steps.append((*words, cells, loaded - began, ended - began))
             some += [(batch, (ended - began) / len(parts)) for batch, _ in parts if len(some) < 10]
     source_words, target_words, cells, loading, seconds = np.sum(steps, axis=0)
@@ -331,8 +334,8 @@ def report_speed(config, batches, train_set, learner, optimizer, scaler, device,
         peak /= 2 ** 20 if sys.platform == 'darwin' else 2 ** 10
     model_speed = count_flops(config, [batch for batch, _ in some], device, dtype) / sum(s for _, s in some)
     limit = matmul_speed(device, dtype, wait)
-    for key, value in {'target_tokens_per_second': f'{target_words * world / seconds:.0f}',
-                       'source_tokens_per_second': f'{source_words * world / seconds:.0f}',
+    for key, value in {'target_tokens_per_second': f'{target_words / seconds:.0f}',
+                       'source_tokens_per_second': f'{source_words / seconds:.0f}',
                        'padding_share': f'{1 - (source_words + target_words) / cells:.4f}',
                        'step_ms_median': f'{median:.1f}', 'step_ms_p10': f'{fast:.1f}',
                        'step_ms_p90': f'{slow:.1f}', 'loader_share': f'{loading / seconds:.4f}',
@@ -500,7 +503,7 @@ def main(given):
         step += 1
 
         losses.append(loss), norms.append(norm)
-        words += int((train_set[1][1][numbers + 1] - train_set[1][1][numbers] + 1).sum())
+        words += count_words(numbers, train_set[1][1])
         if step % log_interval == 0:
             loss, norm = torch.stack(losses).mean(), torch.stack(norms).mean().item()
             if world > 1:
