@@ -501,11 +501,10 @@ class Attention(nn.Module):
         return self.out(found.transpose(1, 2).flatten(2))                               # (B, Q, E)
 
     @torch.no_grad()
-    def weights(self, x, keys, mask):
-        """To look at: what the heads attend to on the average (B, Q, S)."""
+    def by_head(self, x, keys, mask):
+        """To look at: what each head attends to (B, n_head, Q, S)."""
         scores = self.heads(self.query(x)) @ keys.transpose(2, 3) / keys.shape[-1] ** 0.5
-        scores = scores.masked_fill(~mask[:, None, None], float('-inf'))                # (B, n_head, Q, S)
-        return scores.softmax(dim=-1).mean(dim=1)
+        return scores.masked_fill(~mask[:, None, None], float('-inf')).softmax(dim=-1)
 
 class Block(nn.Module):
     """A layer of encoder or decoder: parts, each with its input normalised (Xiong et al. 2020) and added."""
@@ -531,7 +530,7 @@ class Block(nn.Module):
         """x (R, T, E), the rows of a sentence side by side, looks at the source; also returns the weights."""
         normed = self.norm_source(x).view(len(mask), -1, x.shape[-1])                   # (B, K * T, E)
         found = self.attend_source(normed, keys, values, mask).view(x.shape)            # (R, T, E)
-        return x + self.dropout(found), lambda: self.attend_source.weights(normed, keys, mask)
+        return x + self.dropout(found), lambda: self.attend_source.by_head(normed, keys, mask).mean(dim=1)
 
     def think(self, x):
         return x + self.dropout(self.feed(self.norm_feed(x)))

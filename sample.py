@@ -138,16 +138,19 @@ def beam_search(model, source, lengths, limit, beam_size=5, length_penalty=1.0, 
         state = {name: s[rows.flatten()] for name, s in state.items()}
     return all_tokens, all_scores
 
+def attention_weights(model, source, lengths, tokens):
+    """What was looked at for each word of a translation: source (B, S), tokens (B, T) -> (B, T, S)."""
+    memory, bos = model.encode(source, lengths), tokens.new_full((len(tokens), 1), BOS)
+    words_in = torch.cat([bos, tokens[:, :-1]], dim=1)                                          # (B, T)
+    return model.teach(words_in, memory, model.start(memory, 1))[1]
+
 def unknowns_replaced(model, source, lengths, tokens, source_words, target_vocab):
     """
     The target words of a batch as lists, <unk> replaced by the source word that had the greatest attention
     when it was written (Luong et al. 2015b): a rare one if there is any, else a word rather than a sign,
     since the unknown is hardly ever an article. source (B, S), tokens (B, T), source_words: B lists.
     """
-    bos = tokens.new_full((len(tokens), 1), BOS)
-    memory = model.encode(source, lengths)
-    words_in = torch.cat([bos, tokens[:, :-1]], dim=1)                                          # (B, T)
-    _, weights, _ = model.teach(words_in, memory, model.start(memory, 1))                       # (B, T, S)
+    weights = attention_weights(model, source, lengths, tokens)                                 # (B, T, S)
     letter = regex.compile(r'[\p{L}\p{N}]')
     is_word = [[letter.search(word) is not None for word in words] + [False] for words in source_words]
     is_word = pad(is_word)[0].to(source.device)                                                 # (B, S)

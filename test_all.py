@@ -1244,12 +1244,77 @@ def test_chart_is_xml_with_every_label():
     expected = {'Loss', 'steps', 'nats a word', 'training <loss> & more', 'validation', 'one', '0', '200'}
     assert expected | {'50'} <= set(labels) and 'none' not in labels
     ends = sorted(labels[name] for name, points in series if points)
-    assert len(ends) == 3 and all(b - a >= 18 for a, b in zip(ends, ends[1:]))    # not on one another
+    assert len(ends) == 3 and all(b - a >= 16 for a, b in zip(ends, ends[1:]))    # not on one another
     assert 'nan' not in plot.line_chart('', '', '', series) and len(read(plot.line_chart('', '', '', [])))
+    crowd = [(f'name number {i}, far too long for its place', [(0, 1.0), (1, 1.0)]) for i in range(8)]
+    svg = read(plot.line_chart('', '', '', crowd))
+    ends = [float(e.get('y')) for e in svg.iter() if e.get('style', '').startswith('fill:')]
+    assert len(set(ends)) == 8 and min(ends) > 0 and max(ends) < 380
+    gap = plot.line_chart('', '', '', [('a', [(i, math.nan if i == 5 else i) for i in range(10)])])
+    assert gap.count('<polyline') == 2
+
+def test_chart_of_many_points_keeps_its_peaks():
+    points = [(i, 1 + i % 7) for i in range(100_000)]
+    points[55_555], points[77_777] = (55_555, 50.0), (77_777, -50.0)
+    svg = plot.line_chart('', 'steps', '', [(name, points) for name in 'abcdefgh'])
+    assert len(svg) < 300_000
+    lines = re.findall(r'<polyline.* points="(.*)"', svg)
+    ys = [float(place.split(',')[1]) for line in lines for place in line.split()]
+    Y = plot.Axis([50, -50], 330, 56)
+    assert min(ys) == Y(50) and max(ys) == Y(-50)
+
+def test_axis_over_six_decades_is_logarithmic():
+    Y = plot.Axis([1e-3, 1e3], 0, 600, may_be_log=True)
+    assert Y.ticks == [1e-3, 1e-2, 0.1, 1, 10, 100, 1000] and [Y(t) for t in Y.ticks] == [*range(0, 601, 100)]
+    assert not plot.Axis([0, 1e3], 0, 600, may_be_log=True).log and plot.Axis([5.0], 0, 600)(5.0) == 300
+
+def test_bars_and_heat_map():
+    read = xml.etree.ElementTree.fromstring
+    bars = [('one & only', 10.0, 1.0), ('two', 20.0, 0), ('loss', -5.0, 2.0)]
+    bars = read(plot.bar_chart('B', 'BLEU', bars))
+    wide = [float(e.get('width')) for e in bars.iter() if e.get('class') == 'bar']
+    assert abs(wide[1] / wide[0] - 2) < 0.01 and abs(wide[0] / wide[2] - 2) < 0.01
+    assert sum(e.get('class') == 'whisker' for e in bars.iter()) == 2
+    svg = read(plot.heat_map('H', ['ein', '<b>', 'Hund'], ['a', 'dog'], [[0.9, 0.1, 0.0], [0.0, 0.2, 0.8]]))
+    cells = [(e, e[0].text) for e in svg.iter() if e.get('class') == 'cell']
+    assert [title for _, title in cells] == ['a ← ein: 0.900', 'a ← <b>: 0.100', 'dog ← <b>: 0.200',
+                                             'dog ← Hund: 0.800']
+    words = {e.text: (float(e.get('x')), float(e.get('y'))) for e in svg.iter() if e.tag.endswith('text')}
+    for cell, title in cells:                                               # each in its row and its column
+        row, column = title.split(':')[0].split(' ← ')
+        x, y, size = (float(cell.get(name)) for name in ('x', 'y', 'width'))
+        assert x < words[column][0] < x + size and y < words[row][1] < y + size
+
+def test_page():
+    header = {'config': {'dropout': 0.3}, 'parameters': 5, 'data': {'train.de': {'fingerprint': 'f00'}}}
+    steps = [dict(step=i, loss=9 - i / 50, grad_norm=1.0, learning_rate=1e-3, tokens_per_second=500.0,
+                  words=700, minutes=i, minutes_left=7.0) for i in range(1, 101)]
+    def evaluation(step, output):
+        return dict(step=step, valid_loss=8 - step / 50, valid_bleu=step / 10, minutes=step,
+                    examples=[['Ein <script>', 'A <script>', output]])
+    def page(running, *entries):
+        write('page/log.jsonl', '\n'.join(map(json.dumps, [header, *entries])) + '\n')
+        plot.draw_run(f'{work.name}/page', f'{work.name}/page', running)
+        return pathlib.Path(work.name, 'page/index.html').read_text(encoding='utf-8')
+    assert '<svg' in page(True)                                             # before the first step
+    found = page(True, *steps, evaluation(50, 'A dog'), evaluation(100, 'A cat'))
+    assert '<script' not in found and 'Ein &lt;script&gt;' in found and 'http-equiv="refresh"' in found
+    assert 'A <del>dog</del> <ins>cat</ins>' in found and '<b>6.0000</b>' in found and 'f00' in found
+    assert found.count('<svg') == 5 and 'src=' not in found and '<link' not in found
+    assert 'refresh' not in page(False, *steps, evaluation(50, 'A dog'))
+    for name, dropout in ('a', 0.1), ('b', 0.2):
+        entries = [{**header, 'config': {'dropout': dropout, 'seed': 1}}, *steps, evaluation(100, '')]
+        write(f'{name}/log.jsonl', '\n'.join(map(json.dumps, entries)) + '\n')
+    for by, at in ('steps', '100'), ('tokens', '70,000'), ('hours', '2'):
+        plot.draw_runs([f'{work.name}/a', f'{work.name}/b'], by, work.name)
+        svg = pathlib.Path(work.name, 'runs.svg').read_text(encoding='utf-8')
+        assert 'dropout=0.1' in svg and 'dropout=0.2' in svg and 'seed' not in svg and f'>{at}<' in svg
 
 def test_ticks_are_round():
     assert [round(t, 9) for t in plot.round_ticks(0.13, 0.97)] == [0.2, 0.4, 0.6, 0.8]
     assert plot.round_ticks(0, 2000) == [0, 500, 1000, 1500, 2000]
+    found = [plot.short(n) for n in (0, 1500, 0.5, 250e3, 2.5e6, 1e-7)]
+    assert found == ['0', '1,500', '0.5', '250k', '2.5M', '1e-07']
 
 # -----------------------------------------------------------------------------
 # the whole line, as a reader types it
@@ -1268,6 +1333,10 @@ def test_text_in_translation_out():
     assert len(losses) == 4 and losses[-1] < losses[0] - 0.5
     assert all(0 <= entry['valid_bleu'] <= 100 for entry in log if 'valid_loss' in entry)
     xml.etree.ElementTree.parse(f'{work.name}/training_plots/loss.svg')
+    assert 'refresh' not in open(f'{work.name}/training_plots/index.html', encoding='utf-8').read()
+    run(['plot.py', '--attention', '--text=Der Quarkfresser schläft.'])
+    svg = open(f'{work.name}/training_plots/attention.svg', encoding='utf-8').read()
+    assert 'Quarkfresser' in svg and svg.count('&lt;eos&gt;<') >= 1
 
     # Ctrl-C at step 45, then the rest
     breaks_off = write('breaks_off.py', f'''import signal, sys; sys.path.insert(0, {str(here)!r})

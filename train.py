@@ -7,7 +7,7 @@ Train the translator: on a GPU where there is one, else on the CPU; with torchru
     python train.py --benchmark=50                  (how fast a step is, and how fast it could be)
     torchrun --nproc_per_node=2 train.py            (two processes; each takes its share of every batch)
 
-Reads the ids in data/, writes checkpoints/{best,last}.pt and log.jsonl, and draws training_plots/loss.svg.
+Reads the ids in data/, writes checkpoints/{best,last}.pt and log.jsonl, and draws training_plots/index.html.
 Ctrl-C saves and stops.
 """
 import atexit, contextlib, ctypes, itertools, json, math, os, platform, re, signal, sys, time
@@ -263,6 +263,14 @@ def evaluate(model, source, target, device, dtype, rank=0, world=1):
     model.train()
     return (total[0] / total[1]).item()
 
+def draw_progress(running):
+    """The page of this run; should drawing fail, it is said once, and training goes on."""
+    try:
+        plots.draw_run(out_dir, plot_dir, running)
+    except (Exception, SystemExit) as error:
+        globals()['plot'] = False
+        print(f'the pictures are not drawn any more: {error!r}', file=sys.stderr)
+
 def show_triples(sources, references, outputs):
     """Some validation sentences as they are, as they should become, and as they do become (greedily)."""
     for source, reference, output in zip(sources, references, outputs):
@@ -479,11 +487,12 @@ def main(given):
                 print(f'\nstep {step}: validation loss {loss:.4f} nats a word, perplexity '
                       f'{math.exp(min(loss, 99)):.2f}, BLEU {score:.2f}, {rank_text}')
                 show_triples(sources[:3], references[:3], outputs)
-                log(valid_loss=loss, valid_bleu=score, minutes=seconds / 60)
+                log(valid_loss=loss, valid_bleu=score, minutes=seconds / 60,
+                    examples=list(zip(sources[:3], references[:3], outputs[:3])))
                 if worse == 0:
                     save('best.pt', model=shown.state_dict())
                 if plot:
-                    plots.draw_losses(out_dir, plot_dir)
+                    draw_progress(running=not stop)
             since += time.time() - paused
         if rank == 0 and (stop or step % eval_interval == 0):
             save('last.pt', model=model.state_dict(), optimizer=optimizer.state_dict(),
@@ -513,7 +522,8 @@ def main(given):
             speed, left = words / (time.time() - since), seconds / done * (1 - done) if done else 0.0
             print(f'step {step} | loss {loss:.4f} | grad norm {norm:.2f} | lr {rate:.2e} | '
                   f'{speed:,.0f} tokens/s | {clock(left)} left', flush=True)
-            log(loss=loss, grad_norm=norm, learning_rate=rate, tokens_per_second=speed, minutes=seconds / 60)
+            log(loss=loss, grad_norm=norm, learning_rate=rate, tokens_per_second=speed, words=words,
+                minutes=seconds / 60, minutes_left=left / 60)
             losses, norms, words, since = [], [], 0, time.time()
 
     print(f'ended at step {step}, {stop[0]}; best validation loss {best:.4f}; next:  python sample.py '
