@@ -28,6 +28,12 @@ hypotheses = ''             # a file of translations to score ...
 references = ''             # ... and the file of what they should have been
 beam_size = 5               # hypotheses kept at each step; 1: greedy
 length_penalty = 1.0        # alpha of Wu et al. 2016, eq. 14; 0: none, larger favours longer translations
+length_norm = 'gnmt'        # what is raised to it: gnmt, their (5 + words) / 6, or words, their number
+coverage_penalty = 0.0      # beta of the same equation, for source words that were hardly looked at
+min_length = 0              # words of a translation at the least ...
+max_length = 0              # ... and at the most; 0: twice those of the source and ten
+temperature = 0.0           # above 0 words are drawn at random instead of searched for; 1: as the model says
+top_k = 0                   # ... from so many of the likeliest; 0: from all
 n_best = 1                  # translations shown of each sentence; more than one: with their scores
 replace_unknown = True      # put the source word that attention looks at in place of <unk>
 batch_size = 64             # sentences translated side by side
@@ -79,12 +85,18 @@ def pad(sentences):
         row[:len(sentence)] = torch.as_tensor(sentence)
     return ids, lengths
 
-def normalised(score, length, alpha):
+def normalised(score, length, alpha, norm='gnmt'):
     """Log-probability over the length penalty of Wu et al. 2016, eq. 14: else long translations never win."""
-    return score / ((5 + length) / 6) ** alpha
+    return score / ((5 + length) / 6 if norm == 'gnmt' else length) ** alpha
+
+def uncovered(attended, mask, beta):
+    """Their coverage penalty: attended (B, K, S), a sum over the steps, mask (B, S) -> (B, K), at most 0."""
+    logs = attended.clamp(1e-4, 1).log().masked_fill(~mask[:, None], 0)                 # (B, K, S)
+    return beta * logs.sum(-1)
 
 @torch.inference_mode()
-def beam_search(model, source, lengths, limit, beam_size=5, length_penalty=1.0, n_best=1):
+def beam_search(model, source, lengths, limit, beam_size=5, length_penalty=1.0, n_best=1, length_norm='gnmt',
+                coverage_penalty=0.0, min_length=0):
     """
     The most probable translations of a batch, searched with `beam_size` hypotheses a sentence (1: greedy).
 
@@ -103,28 +115,32 @@ def beam_search(model, source, lengths, limit, beam_size=5, length_penalty=1.0, 
     tokens = source.new_full((B, K, 1), BOS)                    # (B, K, t) the hypotheses that are alive ...
     live = torch.zeros_like(all_scores)                         # (B, K) ... and their log-probabilities;
     live[:, 1:] = float('-inf')                                 # at first they are all the same one
+    attended = torch.zeros(B, K, source.shape[1], device=source.device)     # (B, K, S) the sum over the steps
     ended_tokens, ended = all_tokens.clone(), all_scores.clone()    # (B, K, T), (B, K) those with an <eos>
     for t in range(1, longest + 1):
-        log_probs, state, _ = model.decode_step(tokens[:, :, -1].flatten(), state, memory)      # (B * K, V)
-        log_probs[:, [PAD, BOS]] = float('-inf')                # these are no words
+        log_probs, state, weights = model.decode_step(tokens[:, :, -1].flatten(), state, memory)    # (R, V)
+        log_probs[:, [PAD, BOS] + [EOS] * (t <= min_length)] = float('-inf')    # these must not be
         V = log_probs.shape[-1]
         live, best = (live[:, :, None] + log_probs.view(-1, K, V)).flatten(1).topk(K)           # (B, K) each
         parent, word = best // V, best % V                                                      # (B, K) each
         tokens = tokens.gather(1, parent[:, :, None].expand_as(tokens))
         tokens = torch.cat([tokens, word[:, :, None]], dim=-1)                          # (B, K, t + 1)
+        attended = (attended + weights.view(attended.shape)).gather(1, parent[:, :, None].expand_as(attended))
         # only those places are open that no ended hypothesis has left
         n_ended = (ended > float('-inf')).sum(1, keepdim=True)                                  # (B, 1)
         live = live.masked_fill(torch.arange(K, device=live.device) >= K - n_ended, float('-inf'))
         # those that end now join the ones that did before, the best first
         ends = (word == EOS) | (limit[:, None] == t)                                            # (B, K)
-        new = normalised(live, t, length_penalty).masked_fill(~ends, float('-inf'))             # (B, K)
+        new = normalised(live, t, length_penalty, length_norm)                                  # (B, K)
+        new = new + uncovered(attended, memory.mask, coverage_penalty) if coverage_penalty else new
+        new = new.masked_fill(~ends, float('-inf'))
         ended, order = torch.cat([ended, new], dim=1).topk(K)                                   # (B, K) each
         new_tokens = torch.nn.functional.pad(tokens[:, :, 1:], (0, longest - t), value=PAD)     # (B, K, T)
         ended_tokens = torch.cat([ended_tokens, new_tokens], dim=1)                             # (B, 2K, T)
         ended_tokens = ended_tokens.gather(1, order[:, :, None].expand(-1, -1, longest))        # (B, K, T)
         live = live.masked_fill(ends, float('-inf'))
         # log-probabilities only fall: whatever a live hypothesis becomes, it stays below this
-        hope = normalised(live.amax(1), limit, length_penalty)                                  # (B,)
+        hope = normalised(live.amax(1), limit, length_penalty, length_norm)                     # (B,)
         done = hope <= ended[:, n_best - 1]                                                     # (B,)
         if done.any():
             all_scores[sentence[done]], all_tokens[sentence[done]] = ended[done], ended_tokens[done]
@@ -132,11 +148,39 @@ def beam_search(model, source, lengths, limit, beam_size=5, length_penalty=1.0, 
                 break
             on = ~done
             sentence, limit, live, tokens, parent = sentence[on], limit[on], live[on], tokens[on], parent[on]
-            ended, ended_tokens, memory = ended[on], ended_tokens[on], type(memory)(*(m[on] for m in memory))
+            ended, ended_tokens, attended = ended[on], ended_tokens[on], attended[on]
+            memory = type(memory)(*(m[on] for m in memory))
             state = {name: s[on.repeat_interleave(K)] for name, s in state.items()}
         rows = torch.arange(len(sentence), device=live.device)[:, None] * K + parent            # (B, K)
         state = {name: s[rows.flatten()] for name, s in state.items()}
     return all_tokens, all_scores
+
+@torch.inference_mode()
+def draw_words(model, source, lengths, limit, n, temperature=1.0, top_k=0):
+    """
+    n translations of each sentence, drawn a word at a time as probable as the model says they are, each taken
+    to the power of 1 / temperature, among the top_k likeliest. Arguments and results as for beam_search.
+    """
+    B, longest = len(source), int(limit.max())
+    memory = model.encode(source, lengths)
+    state = model.start(memory, n)
+    word, tokens = source.new_full((B * n,), BOS), source.new_full((B * n, longest), PAD)       # (R,), (R, T)
+    scores, limit = torch.zeros(B * n, device=source.device), limit.to(source.device).repeat_interleave(n)
+    on = torch.ones_like(scores, dtype=torch.bool)              # (R,) those that have not ended
+    for t in range(longest):
+        log_probs, state, _ = model.decode_step(word, state, memory)                            # (R, V)
+        log_probs[:, [PAD, BOS]] = float('-inf')
+        best, words = log_probs.topk(min(top_k or log_probs.shape[1], log_probs.shape[1]))      # (R, k) each
+        drawn = (best / temperature).softmax(dim=-1).multinomial(1)                             # (R, 1)
+        word = words.gather(1, drawn).squeeze(1)                                                # (R,)
+        tokens[on, t] = word[on]
+        scores[on] += best.gather(1, drawn).squeeze(1)[on]
+        on = on & (word != EOS) & (t + 1 < limit)
+        if not on.any():
+            break
+    n_words = (tokens != PAD).sum(1)                                                            # (R,)
+    scores, order = normalised(scores, n_words, 1.0).view(B, n).sort(descending=True)           # (B, n)
+    return tokens.view(B, n, -1).gather(1, order[:, :, None].expand(-1, -1, longest)), scores
 
 def attention_weights(model, source, lengths, tokens):
     """What was looked at for each word of a translation: source (B, S), tokens (B, T) -> (B, T, S)."""
@@ -160,11 +204,12 @@ def unknowns_replaced(model, source, lengths, tokens, source_words, target_vocab
             for ids, at, words in zip(tokens.tolist(), looked_at, source_words)]
 
 @torch.inference_mode()
-def translate(texts, model, source_vocab, target_vocab, beam_size=5, length_penalty=1.0, n_best=1,
-              replace_unknown=True, batch_size=64, dtype=torch.float32):
+def translate(texts, model, source_vocab, target_vocab, beam_size=5, n_best=1, replace_unknown=True,
+              batch_size=64, max_length=0, temperature=0.0, top_k=0, dtype=torch.float32, **how):
     """
-    Translate a list of sentences. Returns a list for each, in their order: its n_best translations, the best
-    first, as (text, normalised log-probability in nats). An empty sentence has an empty translation.
+    Translate a list of sentences; `how` goes to beam_search. Returns a list for each, in their order: its
+    n_best translations, the best first, as (text, normalised log-probability in nats). An empty sentence has
+    an empty translation.
     """
     device = next(model.parameters()).device
     words = [split(normalise(text)) for text in texts]
@@ -174,9 +219,12 @@ def translate(texts, model, source_vocab, target_vocab, beam_size=5, length_pena
         source_words = [words[i] for i in batch]
         source, lengths = pad([source_vocab.look_up(ws) + [EOS] for ws in source_words])
         source = source.to(device)                                                              # (B, S)
+        limit = torch.full_like(lengths, max_length) + 1 if max_length else 2 * lengths + 10
         with autocast(device.type, dtype):
-            tokens, scores = beam_search(model, source, lengths, 2 * lengths + 10, beam_size, length_penalty,
-                                         n_best)                                # (B, K, T), (B, K)
+            if temperature:
+                tokens, scores = draw_words(model, source, lengths, limit, n_best, temperature, top_k)
+            else:                                                               # (B, K, T), (B, K)
+                tokens, scores = beam_search(model, source, lengths, limit, beam_size, n_best=n_best, **how)
             for rank in range(n_best):
                 ids = tokens[:, rank]                                                           # (B, T)
                 if replace_unknown and model.config.attention != 'none' and (ids == UNK).any():
@@ -269,18 +317,25 @@ def main(given):
         return print_scores(ours, theirs)
     if evaluate not in ('', 'valid', 'test'):
         fail(f'--evaluate takes valid or test, not {evaluate!r}')
-    if not 1 <= n_best <= beam_size or batch_size < 1 or length_penalty > 10:
+    if not (temperature or 1 <= n_best <= beam_size) or min(batch_size, n_best) < 1 or length_penalty > 10:
         fail('--beam_size and --batch_size are at least 1, --n_best is from 1 to beam_size, and '
              '--length_penalty at most 10')
+    if length_norm not in ('gnmt', 'words'):
+        fail(f'--length_norm takes gnmt or words, not {length_norm!r}')
+    if 0 < max_length < min_length:
+        fail(f'--min_length={min_length} is more than --max_length={max_length}')
     if input and os.path.exists(input) and not os.path.getsize(input):
         fail(f'{input} is empty: there is nothing to translate')
     where = choose_device(device)
     kind = choose_dtype(dtype, where)
     model, source_vocab, target_vocab = load(checkpoint, where)
+    if coverage_penalty and model.config.attention == 'none':
+        fail(f'--coverage_penalty is for a model with attention, which {checkpoint} has not')
 
     def translated(texts):
-        return translate(texts, model, source_vocab, target_vocab, beam_size, length_penalty, n_best,
-                         replace_unknown, batch_size, kind)
+        return translate(texts, model, source_vocab, target_vocab, beam_size, n_best, replace_unknown,
+                         batch_size, max_length, temperature, top_k, kind, length_penalty=length_penalty,
+                         length_norm=length_norm, coverage_penalty=coverage_penalty, min_length=min_length)
 
     def show(texts, file):
         for found in translated(texts):

@@ -583,20 +583,24 @@ def tiny_model(seed, attention='general'):
         torch.nn.init.uniform_(parameter, -1.2, 1.2)
     return net
 
-def slow_search(net, source, lengths, limit, alpha, beam_size):
+def slow_search(net, source, lengths, limit, alpha, beam_size, norm='gnmt', beta=0.0, min_length=0):
     """One sentence's [(score, words)], the best first, by lists: with a huge beam all that can be said."""
     memory, ended = net.encode(source, lengths), []
-    alive = [(0.0, [], net.start(memory, 1))]
+    alive = [(0.0, [], net.start(memory, 1), torch.zeros(source.shape))]
+    def score(total, t, attended):
+        length = (5 + t) / 6 if norm == 'gnmt' else t
+        return total / length ** alpha + beta * attended[0].clamp(1e-4, 1).log().sum().item()
     for t in range(1, limit + 1):
         longer = []
-        for total, words, state in alive:
-            log_probs, state, _ = net.decode_step(torch.tensor([BOS, *words][-1:]), state, memory)
-            longer += [(total + log_prob, words + [word], state)
-                       for word, log_prob in enumerate(log_probs[0].tolist()) if word not in (PAD, BOS)]
+        for total, words, state, attended in alive:
+            log_probs, state, weights = net.decode_step(torch.tensor([BOS, *words][-1:]), state, memory)
+            longer += [(total + log_prob, words + [word], state, attended + weights)
+                       for word, log_prob in enumerate(log_probs[0].tolist())
+                       if word not in (PAD, BOS) and not (word == EOS and len(words) < min_length)]
         longer.sort(key=lambda hypothesis: -hypothesis[0])
         longer = longer[:beam_size - len(ended)]            # those that have ended keep their places
-        ended += [(sample.normalised(total, t, alpha), words)
-                  for total, words, _ in longer if words[-1] == EOS or t == limit]
+        ended += [(score(total, t, attended), words)
+                  for total, words, _, attended in longer if words[-1] == EOS or t == limit]
         alive = [hypothesis for hypothesis in longer if hypothesis[1][-1] != EOS]
     return sorted(ended, reverse=True)
 
@@ -622,6 +626,39 @@ def test_beam_as_wide_as_the_search_space_is_exhaustive():
             expected = slow_search(net, SOURCE[0][i:i + 1, :n], SOURCE[1][i:i + 1], 4, alpha, 5 ** 4)
             for (score, words), (true_score, true_words) in zip(found[:5], expected):
                 assert abs(score - true_score) < 1e-4 and words == true_words, (seed, attention, alpha, i)
+
+@torch.inference_mode()
+def test_penalties_and_limits_of_the_search():
+    for seed, norm, beta, least in itertools.product(range(6), ['gnmt', 'words'], [0.0, 0.7], [0, 2]):
+        net = tiny_model(seed)
+        found = search(net, *SOURCE, 5 ** 4, 0.6, 5, norm, beta, least)
+        for i, n in enumerate(SOURCE[1]):
+            alone = SOURCE[0][i:i + 1, :n], SOURCE[1][i:i + 1]
+            expected = slow_search(net, *alone, 4, 0.6, 5 ** 4, norm, beta, least)
+            for (score, words), (true_score, true_words) in zip(found[i][:5], expected):
+                assert abs(score - true_score) < 1e-4 and words == true_words, (seed, norm, beta, least, i)
+                assert len(words) - (words[-1] == EOS) >= least
+
+@torch.inference_mode()
+def test_drawn_words_are_as_frequent_as_they_are_probable():
+    net, (source, lengths) = tiny_model(0), SOURCE
+    def draw(*how):
+        torch.manual_seed(0)
+        tokens, scores = sample.draw_words(net, source[:1], lengths[:1], torch.tensor([1]), 4000, *how)
+        return torch.bincount(tokens[0, :, 0], minlength=7) / 4000
+    memory = net.encode(source[:1], lengths[:1])
+    log_probs, *_ = net.decode_step(torch.tensor([BOS]), net.start(memory, 1), memory)
+    log_probs[0, [PAD, BOS]] = -math.inf
+    torch.testing.assert_close(draw(), log_probs[0].softmax(0), rtol=0, atol=0.03)
+    torch.testing.assert_close(draw(0.5), (2 * log_probs[0]).softmax(0), rtol=0, atol=0.03)
+    assert (draw(1.0, 2) > 0).sum() == 2 and draw(1e-3)[log_probs.argmax()] == 1
+    tokens, scores = sample.draw_words(net, source, lengths, torch.tensor([3, 2, 4]), 5)
+    for i, limit in enumerate([3, 2, 4]):
+        assert scores[i].tolist() == sorted(scores[i].tolist(), reverse=True)
+        for words in tokens[i].tolist():
+            words = [word for word in words if word != PAD]
+            assert 1 <= len(words) <= limit and EOS not in words[:-1]
+            assert words[-1] == EOS or len(words) == limit
 
 @torch.inference_mode()
 def test_ended_hypotheses_keep_their_places_in_the_beam():
