@@ -3,9 +3,10 @@ Translate with a trained model, and score translations.
 
     python sample.py --text="Ein Hund läuft im Schnee."
     python sample.py                                (asks for sentences; or give them on standard input)
-    python sample.py --input=in.de --output=out.en --beam_size=1
+    python sample.py --input=in.de --output=out.en --beam_size=1        (with --resume: where it stopped)
     python sample.py --evaluate=test                (translate data/test and score it)
-    python sample.py --hypotheses=out.en --references=ref.en        (score two files, no model needed)
+    python sample.py --hypotheses=out.en --references=ref.en            (score two files, no model needed)
+    python sample.py --hypotheses=new.en --baseline=old.en --references=ref.en       (is new really better?)
 """
 import builtins, collections, contextlib, itertools, math, os, pickle, signal, sys, warnings
 
@@ -13,8 +14,8 @@ import regex
 import torch
 
 from model import Config, autocast, build, choose_device, choose_dtype
-from tokenizer import BOS, EOS, PAD, UNK, Vocabulary, decode, fail, lines_in, normalise, override, read_lines
-from tokenizer import read_meta, read_vocabulary, replacing, split, to_text
+from tokenizer import BOS, EOS, PAD, UNK, Progress, Vocabulary, decode, fail, lines_in, normalise, override
+from tokenizer import read_lines, read_meta, read_vocabulary, replacing, split, to_text
 
 # -----------------------------------------------------------------------------
 # config
@@ -22,10 +23,12 @@ checkpoint = 'checkpoints/best.pt'  # the trained model, its vocabularies inside
 text = ''                   # what to translate, a sentence a line
 input = ''                  # or a file, a sentence a line
 output = ''                 # the file for the translations; empty: standard output
+resume = False              # go on where an earlier run from input to output was stopped
 evaluate = ''               # valid or test: translate that part of data_dir and score it
 data_dir = 'data'           # where evaluate finds it
 hypotheses = ''             # a file of translations to score ...
 references = ''             # ... and the file of what they should have been
+baseline = ''               # a file of other translations of the same, to compare with
 beam_size = 5               # hypotheses kept at each step; 1: greedy
 length_penalty = 1.0        # alpha of Wu et al. 2016, eq. 14; 0: none, larger favours longer translations
 length_norm = 'gnmt'        # what is raised to it: gnmt, their (5 + words) / 6, or words, their number
@@ -252,22 +255,27 @@ def tokenize_13a(text):
 def ngrams(items, n):
     return collections.Counter(zip(*(items[i:] for i in range(n))))
 
+def bleu_counts(hypothesis, reference, lowercase=False):
+    """What BLEU counts in a sentence: matches and totals of 1- to 4-grams, its length, the reference's."""
+    if lowercase:
+        hypothesis, reference = hypothesis.lower(), reference.lower()
+    hypothesis, reference = tokenize_13a(hypothesis), tokenize_13a(reference)
+    pairs = [(ngrams(hypothesis, n), ngrams(reference, n)) for n in (1, 2, 3, 4)]
+    return [*(sum((found & true).values()) for found, true in pairs),
+            *(sum(found.values()) for found, _ in pairs), len(hypothesis), len(reference)]
+
 def bleu(hypotheses, references, lowercase=False):
     """
     Corpus BLEU in percent (Papineni et al. 2002, section 2.3): the geometric mean of the precisions of 1- to
     4-grams, each n-gram counted no more often than the reference has it, times a penalty for being short. One
     reference, 13a, and exponential smoothing: an n without a match has half of one, the next a quarter ...
     """
-    matches, totals, length, wanted = [0] * 4, [0] * 4, 0, 0
-    for hypothesis, reference in zip(hypotheses, references):
-        if lowercase:
-            hypothesis, reference = hypothesis.lower(), reference.lower()
-        hypothesis, reference = tokenize_13a(hypothesis), tokenize_13a(reference)
-        length, wanted = length + len(hypothesis), wanted + len(reference)
-        for n in range(4):
-            found, true = ngrams(hypothesis, n + 1), ngrams(reference, n + 1)
-            matches[n] += sum((found & true).values())
-            totals[n] += sum(found.values())
+    counts = (bleu_counts(*pair, lowercase) for pair in zip(hypotheses, references))
+    return bleu_from([sum(column) for column in zip(*counts)])
+
+def bleu_from(counts):
+    """The sums of bleu_counts over a corpus -> BLEU."""
+    matches, totals, (length, wanted) = counts[:4], counts[4:8], counts[8:]
     if not matches[0] or not totals[3]:
         return 0.0
     half, precisions = 1.0, []
@@ -297,6 +305,20 @@ def chrf(hypotheses, references):
     recall = sum(matched / true for _, true, matched in counts) / len(counts)
     return 100 * 5 * precision * recall / (4 * precision + recall)
 
+def share_of_wins(hypotheses, baseline, references, samples=1000):
+    """
+    Paired bootstrap (Koehn 2004): in what share of test sets, drawn sentence by sentence with replacement
+    from this one, the first has more BLEU than the second. From 0.95 on the difference is hardly chance.
+    """
+    ours, theirs = (torch.tensor([bleu_counts(*pair) for pair in zip(side, references)], dtype=torch.double)
+                    for side in (hypotheses, baseline))                                 # (sentences, 10)
+    generator, wins = torch.Generator().manual_seed(1), 0
+    for _ in range(samples):
+        drawn = torch.randint(len(ours), (len(ours),), generator=generator)
+        often = torch.bincount(drawn, minlength=len(ours)).double()                     # (sentences,)
+        wins += bleu_from((often @ ours).tolist()) > bleu_from((often @ theirs).tolist())
+    return wins / samples
+
 def print_scores(hypotheses, references):
     """One `key value` a line; `hypotheses` first, as the file names say."""
     print(f'BLEU {bleu(hypotheses, references):.2f}')
@@ -305,7 +327,43 @@ def print_scores(hypotheses, references):
     print('BLEU_signature nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp')
     print('chrF2_signature nrefs:1|case:mixed|eff:yes|nc:6|nw:0|space:no')
 
+def print_scores_by_length(sources, hypotheses, references):
+    """BLEU for the sentences of 1 to 10 source words, of 11 to 20, ..."""
+    tens = collections.defaultdict(list)
+    for source, *pair in zip(sources, hypotheses, references):
+        tens[max(0, len(source.split()) - 1) // 10].append(pair)
+    for ten, pairs in sorted(tens.items()):
+        print(f'BLEU_{10 * ten + 1}-{10 * ten + 10}_words {bleu(*zip(*pairs)):.2f}')
+        print(f'sentences_{10 * ten + 1}-{10 * ten + 10}_words {len(pairs)}')
+
 # -----------------------------------------------------------------------------
+
+def translate_file(lines, show):
+    """
+    From --input to --output, a part at a time. What is done lies in OUTPUT.part until all is; with --resume,
+    the sentences whose translations are there already are not translated again.
+    """
+    done, size, bar = 0, os.path.getsize(input), Progress('translating', 'sentences')
+    part, read = f'{output}.part', 0
+    if resume and os.path.exists(part):
+        with open(part, 'rb+') as file:
+            done = sum(1 for line in file if line.endswith(b'\n'))
+            file.seek(0)
+            file.truncate(sum(len(line) for line in file if line.endswith(b'\n')))     # the last may be half
+    for line in itertools.islice(lines, done):
+        read += len(line.encode()) + 1
+    bar.begin = done
+    try:
+        with open(part, 'a' if done else 'w', encoding='utf-8', newline='\n') as file:
+            while chunk := list(itertools.islice(lines, 20 * batch_size)):
+                show(chunk, file)
+                file.flush()
+                done, read = done + len(chunk), read + sum(len(line.encode()) + 1 for line in chunk)
+                bar.show(done, min(1.0, read / size))
+        os.replace(part, output)
+    except OSError as error:
+        fail(f'cannot write {output}: {error.strerror}')
+    bar.close()
 
 def main(given):
     if hypotheses or references:
@@ -314,7 +372,19 @@ def main(given):
         ours, theirs = list(read_lines(hypotheses)), list(read_lines(references))
         if len(ours) != len(theirs) or not ours:
             fail(f'{hypotheses} has {len(ours)} lines, {references} has {len(theirs)}: line must match line')
-        return print_scores(ours, theirs)
+        print_scores(ours, theirs)
+        if baseline:
+            others = list(read_lines(baseline))
+            if len(others) != len(theirs):
+                fail(f'{baseline} has {len(others)} lines, {references} has {len(theirs)}: line must match '
+                     'line')
+            print(f'BLEU_of_baseline {bleu(others, theirs):.2f}')
+            print(f'share_of_wins {share_of_wins(ours, others, theirs):.3f}')
+        return
+    if baseline:
+        fail('--baseline goes with --hypotheses and --references')
+    if resume and not (input and output and n_best == 1):
+        fail('--resume goes with --input and --output, and with one translation of each sentence')
     if evaluate not in ('', 'valid', 'test'):
         fail(f'--evaluate takes valid or test, not {evaluate!r}')
     if not (temperature or 1 <= n_best <= beam_size) or min(batch_size, n_best) < 1 or length_penalty > 10:
@@ -359,9 +429,12 @@ def main(given):
             with result as file:
                 file.writelines(line + '\n' for line in best)
         print_scores(best, targets)
+        print_scores_by_length(sources, best, targets)
     elif 'text' in given:
         with result as file:
             show(text.split('\n'), file)
+    elif input and output:
+        translate_file(read_lines(input), show)
     elif input or not sys.stdin.isatty():
         lines = read_lines(input) if input else lines_in(decode(sys.stdin.buffer, 'standard input'))
         with result as file:

@@ -759,6 +759,24 @@ def test_scores_are_sacrebleus():
         assert abs(sample.bleu(hypotheses, references, lowercase=True) - lowercase) < 0.005, hypotheses
         assert abs(sample.chrf(hypotheses, references) - chrf) < 0.005, hypotheses
 
+def test_bootstrap():
+    """A difference in all sentences is no chance, one in a single sentence may be; nothing beats itself."""
+    references = [f'the {i} dogs ran over the {i % 7} wet roads' for i in range(100)]
+    worse = [line.replace('roads', 'road') for line in references]
+    assert sample.share_of_wins(references, worse, references) == 1.0
+    assert sample.share_of_wins(worse, references, references) == 0.0
+    once = [worse[0], *references[1:]]
+    assert abs(sample.share_of_wins(references, once, references) - (1 - 0.99 ** 100)) < 0.05
+    assert sample.share_of_wins(worse, worse, references) == 0.0
+
+def test_scores_by_length():
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        sample.print_scores_by_length(['a ' * 10, 'a ' * 11, 'a ' * 20], ['x y z w', 'x y', 'a b c d'],
+                                      ['x y z w', 'p q', 'a b c d'])
+    second = sample.bleu(['x y', 'a b c d'], ['p q', 'a b c d'])
+    assert out.getvalue().splitlines() == ['BLEU_1-10_words 100.00', 'sentences_1-10_words 1',
+                                           f'BLEU_11-20_words {second:.2f}', 'sentences_11-20_words 2']
+
 def test_scoring_two_files():
     ours = ['A dog runs.', 'Two men sit on a bench.']
     theirs = ['A dog is running.', 'Two men sit on the bench.']
@@ -1406,6 +1424,12 @@ train.main(train.override(vars(train)))
     assert run(ask, input=text + '\n')[0] == both
     write('in.de', text + '\n\n')
     run(ask + '--input=in.de --output=out.en --batch_size=1')
+    assert not os.path.exists(f'{work.name}/out.en.part')
+    write('again.en.part', 'as it was\nhalf of')
+    run(ask + '--input=in.de --output=again.en --resume')
+    assert lines('again.en') == ['as it was', *lines('out.en')[1:]]
+    drawn = run([*ask.split(), '--temperature=1', '--top_k=5', '--n_best=4', f'--text={text}'])[0]
+    assert drawn.count('\t') == 8
     assert '\n'.join(lines('out.en')) + '\n' == both + '\n'                        # an empty line stays one
     assert run([*ask.split(), '--text='])[0] == '\n'
     assert run(ask + '--n_best=3 --text=Hunde')[0].count('\t') == 3
