@@ -4,6 +4,7 @@ Translate with a trained model, and score translations.
     python sample.py --text="Ein Hund läuft im Schnee."
     python sample.py                                (asks for sentences; or give them on standard input)
     python sample.py --input=in.de --output=out.en --beam_size=1        (with --resume: where it stopped)
+    python sample.py --text="..." --explain         (the search step by step, and the attention)
     python sample.py --evaluate=test                (translate data/test and score it)
     python sample.py --hypotheses=out.en --references=ref.en            (score two files, no model needed)
     python sample.py --hypotheses=new.en --baseline=old.en --references=ref.en       (is new really better?)
@@ -14,8 +15,8 @@ import regex
 import torch
 
 from model import Config, autocast, build, choose_device, choose_dtype
-from tokenizer import BOS, EOS, PAD, UNK, Progress, Vocabulary, decode, fail, lines_in, normalise, override
-from tokenizer import read_lines, read_meta, read_vocabulary, replacing, split, to_text
+from tokenizer import BOS, EOS, JOINER, PAD, UNK, Progress, Vocabulary, decode, fail, lines_in, normalise
+from tokenizer import override, read_lines, read_meta, read_vocabulary, replacing, split, to_text
 
 # -----------------------------------------------------------------------------
 # config
@@ -24,6 +25,7 @@ text = ''                   # what to translate, a sentence a line
 input = ''                  # or a file, a sentence a line
 output = ''                 # the file for the translations; empty: standard output
 resume = False              # go on where an earlier run from input to output was stopped
+explain = False             # show of each text how it was found
 evaluate = ''               # valid or test: translate that part of data_dir and score it
 data_dir = 'data'           # where evaluate finds it
 hypotheses = ''             # a file of translations to score ...
@@ -99,7 +101,7 @@ def uncovered(attended, mask, beta):
 
 @torch.inference_mode()
 def beam_search(model, source, lengths, limit, beam_size=5, length_penalty=1.0, n_best=1, length_norm='gnmt',
-                coverage_penalty=0.0, min_length=0):
+                coverage_penalty=0.0, min_length=0, trace=None):
     """
     The most probable translations of a batch, searched with `beam_size` hypotheses a sentence (1: greedy).
 
@@ -107,6 +109,8 @@ def beam_search(model, source, lengths, limit, beam_size=5, length_penalty=1.0, 
     <eos> counted. Returns tokens (B, K, T), the best first, each with <eos> and padding behind it, and
     normalised scores (B, K), -inf where fewer than K ended. A hypothesis that ends leaves its place in the
     beam for good. A sentence is done, and leaves the batch, when none alive can still beat its n_best-th.
+    trace, a list, is filled with what was considered at each step for a single sentence: twice as many
+    hypotheses as are kept, [(tokens, log-probability)], the best first.
     """
     B, K = len(source), beam_size
     longest, limit = int(limit.max()), limit.to(source.device)
@@ -124,7 +128,11 @@ def beam_search(model, source, lengths, limit, beam_size=5, length_penalty=1.0, 
         log_probs, state, weights = model.decode_step(tokens[:, :, -1].flatten(), state, memory)    # (R, V)
         log_probs[:, [PAD, BOS] + [EOS] * (t <= min_length)] = float('-inf')    # these must not be
         V = log_probs.shape[-1]
-        live, best = (live[:, :, None] + log_probs.view(-1, K, V)).flatten(1).topk(K)           # (B, K) each
+        every = (live[:, :, None] + log_probs.view(-1, K, V)).flatten(1)                        # (B, K * V)
+        if trace is not None:
+            trace.append([(tokens[0, i // V, 1:].tolist() + [i % V], score)
+                          for score, i in zip(*(each[0].tolist() for each in every.topk(2 * K)))])
+        live, best = every.topk(K)                                                              # (B, K) each
         parent, word = best // V, best % V                                                      # (B, K) each
         tokens = tokens.gather(1, parent[:, :, None].expand_as(tokens))
         tokens = torch.cat([tokens, word[:, :, None]], dim=-1)                          # (B, K, t + 1)
@@ -338,6 +346,48 @@ def print_scores_by_length(sources, hypotheses, references):
 
 # -----------------------------------------------------------------------------
 
+SHADES = ' ░▒▓█'
+
+def print_search(text, model, source_vocab, target_vocab, dtype, **how):
+    """--explain: what the beam held at each step and what it dropped, then what was looked at."""
+    device, words = next(model.parameters()).device.type, split(normalise(text))
+    source, lengths = pad([source_vocab.look_up(words) + [EOS]])                                # (1, S), (1,)
+    source, limit, trace = source.to(device), 2 * lengths + 10, []
+    print('unknown words:', ' '.join(w for w, i in zip(words, source[0].tolist()) if i == UNK) or 'none')
+    with autocast(device, dtype):
+        greedy, _ = beam_search(model, source, lengths, limit, 1, **how)                        # (1, 1, T)
+        tokens, scores = beam_search(model, source, lengths, limit, beam_size, trace=trace, **how)
+        tokens = tokens[:, 0, :int((tokens[0, 0] != PAD).sum())]                                # (1, T)
+        greedy, winner = [word for word in greedy[0, 0].tolist() if word != PAD], tokens[0].tolist()
+        ended, parted = 0, False
+        for t, considered in enumerate(trace, 1):
+            print(f'\nstep {t}')
+            kept = beam_size - ended
+            for rank, (ids, score) in enumerate(considered):
+                if score > float('-inf'):
+                    ends = ids[-1] == EOS
+                    notes = ['pruned'] * (rank >= kept) + ['ends'] * (ends and rank < kept)
+                    notes += ['greedy'] * (ids == greedy[:t]) + ['the winner'] * (ids == winner[:t])
+                    line = to_text([target_vocab.words[i] for i in ids if i != EOS])
+                    print(f'  {score:8.3f}  {line}' + (f'   ({", ".join(notes)})' if notes else ''))
+                    ended += ends and rank < kept
+            if not parted and greedy[:t] != winner[:t]:
+                parted = True
+                print('  here the search leaves what greedy decoding takes')
+        print('\nbest     ', to_text([target_vocab.words[i] for i in winner if i != EOS]),
+              f'  ({scores[0, 0]:.4f})')
+        print('greedy   ', to_text([target_vocab.words[i] for i in greedy if i != EOS]))
+        if model.config.attention != 'none':
+            weights = attention_weights(model, source, lengths, tokens)[0].tolist()             # T lists of S
+            output, = unknowns_replaced(model, source, lengths, tokens, [words], target_vocab)
+            rows = [word.strip(JOINER) or word for word in output]
+            room = max(map(len, rows))
+            print()
+            for s, word in enumerate([*words, '<eos>']):
+                print(' ' * room, ' │' * s, ' ┌ ', word.strip(JOINER) or word, sep='')
+            for row, word in zip(weights, rows):
+                print(f'{word:>{room}}', ''.join(2 * SHADES[round(4 * min(1.0, w))] for w in row))
+
 def translate_file(lines, show):
     """
     From --input to --output, a part at a time. What is done lies in OUTPUT.part until all is; with --resume,
@@ -406,6 +456,12 @@ def main(given):
         return translate(texts, model, source_vocab, target_vocab, beam_size, n_best, replace_unknown,
                          batch_size, max_length, temperature, top_k, kind, length_penalty=length_penalty,
                          length_norm=length_norm, coverage_penalty=coverage_penalty, min_length=min_length)
+
+    if explain:
+        if 'text' not in given or not split(normalise(text)):
+            fail('--explain wants a sentence: --text="..."')
+        return print_search(text, model, source_vocab, target_vocab, kind, length_penalty=length_penalty,
+                            length_norm=length_norm, coverage_penalty=coverage_penalty, min_length=min_length)
 
     def show(texts, file):
         for found in translated(texts):

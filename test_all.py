@@ -1428,6 +1428,14 @@ train.main(train.override(vars(train)))
     write('again.en.part', 'as it was\nhalf of')
     run(ask + '--input=in.de --output=again.en --resume')
     assert lines('again.en') == ['as it was', *lines('out.en')[1:]]
+    one = [*ask.split(), '--beam_size=3', '--replace_unknown=false', '--text=Der alte Mann schläft.']
+    out, _ = run([*one, '--explain'])
+    steps = [step.splitlines()[1:] for step in out.split('\nstep ')[1:-1]]
+    assert all(sum('pruned' not in line and 'here' not in line for line in step) <= 3 for step in steps)
+    held = [sum('the winner' in line for line in step) for step in steps]
+    assert held == sorted(held, reverse=True) and held[0] == 1 == max(held)         # until it has ended
+    best, = run(one)[0].splitlines()
+    assert f'best      {best} ' in out and out.count('┌') == 5 + 1
     drawn = run([*ask.split(), '--temperature=1', '--top_k=5', '--n_best=4', f'--text={text}'])[0]
     assert drawn.count('\t') == 8
     assert '\n'.join(lines('out.en')) + '\n' == both + '\n'                        # an empty line stays one
