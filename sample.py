@@ -498,9 +498,15 @@ def main(given):
                 show(chunk, file)
     else:
         print('A sentence, then Enter; an empty line or Ctrl-D ends.')
+        with contextlib.suppress(ImportError):
+            import readline    # arrow keys, and what was typed before; Windows has its own
         with contextlib.suppress(EOFError, KeyboardInterrupt):
             while line := builtins.input('> '):
                 show([line], sys.stdout)
+                words = split(normalise(line))
+                unknown = [w for w, i in zip(words, source_vocab.look_up(words)) if i == UNK]
+                if unknown:
+                    print(f'(never seen, or too rarely: {" ".join(w.strip(JOINER) for w in unknown)})')
 
 if __name__ == '__main__':
     if hasattr(signal, 'SIGPIPE'):
