@@ -597,6 +597,8 @@ def test_what_ends_a_training():
     assert sample.read_checkpoint(f'{work.name}/ends-out/best.pt')['step'] == 0
     refused(how + '--n_embd=20000000', 'out of memory', '--batch_tokens', '--grad_accum')
     refused(how + '--tbptt=5 --arch=transformer', '--tbptt')
+    _, err = run(how + '--max_steps=4 --eval_interval=2 --plot_dir=ends.train.de')     # which is a file
+    assert err.count('not drawn') == 1
 
 def test_learning_rate_rises_and_falls():
     steps = [(0, 0.0), (99, 0.0), (199, 0.0), (5000, 0.25), (5000, 0.5), (9000, 1.0)]      # step, share done

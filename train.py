@@ -492,7 +492,7 @@ def main(given):
                 if worse == 0:
                     save('best.pt', model=shown.state_dict())
                 if plot:
-                    draw_progress(running=not stop)
+                    draw_progress(running=True)
             since += time.time() - paused
         if rank == 0 and (stop or step % eval_interval == 0):
             save('last.pt', model=model.state_dict(), optimizer=optimizer.state_dict(),
@@ -526,6 +526,8 @@ def main(given):
                 minutes=seconds / 60, minutes_left=left / 60)
             losses, norms, words, since = [], [], 0, time.time()
 
+    if plot and rank == 0:
+        draw_progress(running=False)
     print(f'ended at step {step}, {stop[0]}; best validation loss {best:.4f}; next:  python sample.py '
           + (f'--checkpoint={out_dir}/best.pt ' if out_dir != 'checkpoints' else '') + '--text="..."')
 
