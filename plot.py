@@ -4,6 +4,7 @@ Draw what train.py logged and what a model looks at, as SVG and one HTML page th
     python plot.py                                      (checkpoints/log.jsonl -> training_plots/index.html)
     python plot.py --runs=checkpoints/a,checkpoints/b   (several runs in one chart -> training_plots/runs.svg)
     python plot.py --attention --text="Ein Hund läuft." (what was looked at -> attention.svg)
+    python plot.py --beam --text="Ein Hund läuft."      (what the search kept and dropped -> beam.svg)
 
 train.py draws the page anew at every evaluation; in a browser it reloads itself while training goes on.
 """
@@ -21,7 +22,9 @@ plot_dir = 'training_plots' # where the pictures go
 runs = ''                   # or several such folders, with commas between: their losses in one chart
 by = 'steps'                # what runs are drawn against: steps, tokens or hours
 attention = False           # draw what the model looks at while it translates ...
+beam = False                # ... or how it searches for the translation of ...
 text = ''                   # ... this sentence
+beam_size = 4               # hypotheses that the search keeps
 # -----------------------------------------------------------------------------
 # charts: each function returns an SVG document, readable at 640 pixels and on a telephone, light or dark
 
@@ -30,10 +33,13 @@ COLOURS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#7
 STYLE = '''
   text { font: 14px system-ui, sans-serif; fill: #333 } .title { font-weight: 600; font-size: 16px }
   .paper { fill: #fff } .grid { stroke: #ddd } .cell { stroke: #fff } .bar { fill-opacity: .85 }
-  .line { fill: none; stroke-width: 2; stroke-linejoin: round } .whisker { stroke: #333; stroke-width: 1.5 }
+  .line { fill: none; stroke-width: 2; stroke-linejoin: round } path.whisker { stroke: #333 }
+  path { fill: none; stroke-width: 1.5; stroke: #999 } path.pruned { stroke-dasharray: 3 4 }
+  path.winner { stroke: #0072b2; stroke-width: 3 } path.greedy { stroke: #d55e00; stroke-width: 2.5 }
+  text.pruned { opacity: .55 } text.winner { font-weight: 700 }
   @media (prefers-color-scheme: dark) {
     text { fill: #ddd } .paper { fill: #16181c } .grid { stroke: #3a3d42 } .cell { stroke: #16181c }
-    .whisker { stroke: #ddd }
+    path.whisker { stroke: #ddd }
   }
 '''
 LETTER = 7.9                # pixels, the mean width of one
@@ -351,9 +357,52 @@ def draw_attention(checkpoint, text, plot_dir):
             file.write(heat_map(title, columns, rows, values.tolist()))
         print(f'wrote {plot_dir}/{name}.svg')
 
+def draw_beam(checkpoint, text, beam_size, plot_dir):
+    """
+    The search for a translation as a tree -> beam.svg: from left to right the steps, from top to bottom the
+    hypotheses, the best first, each as its last word; below the line what was dropped.
+    """
+    model, source_vocab, target_vocab = load(checkpoint)
+    words = split(normalise(text))
+    if not words or beam_size < 1:
+        fail('--beam wants a sentence, --text="...", and a --beam_size of at least 1')
+    source, lengths = pad([source_vocab.look_up(words) + [EOS]])                        # (1, S), (1,)
+    trace = []
+    with torch.inference_mode():
+        tokens, _ = beam_search(model, source, lengths, 2 * lengths + 10, beam_size, trace=trace)
+        greedy, _ = beam_search(model, source, lengths, 2 * lengths + 10, 1)
+    winner, greedy = ([word for word in found[0, 0].tolist() if word != PAD] for found in (tokens, greedy))
+    step_width, row, places, parts, ended = 118, 30, {(): (16.0, 64.0)}, [], 0
+    for t, considered in enumerate(trace, 1):
+        kept = beam_size - ended
+        for rank, (ids, score) in enumerate(considered):
+            if score == -math.inf:
+                continue
+            x, y = 16 + step_width * t, 64 + row * (rank + 0.6 * (rank >= kept))
+            path = 'winner' if ids == winner[:t] else 'greedy' if ids == greedy[:t] else \
+                   'kept' if rank < kept else 'pruned'
+            (x0, y0), ends = places[tuple(ids[:-1])], rank < kept and ids[-1] == EOS
+            parts.append(f'<path class="{path}" d="M{x0:.0f},{y0:.0f}C{x0 + 60:.0f},{y0:.0f} '
+                         f'{x - 60:.0f},{y:.0f} {x - 22:.0f},{y:.0f}"/>')
+            word = escape(target_vocab.words[ids[-1]].strip(JOINER) or '￭', 10)
+            so_far = escape(to_text([target_vocab.words[i] for i in ids if i != EOS]))
+            parts.append(f'<text class="{path}" x="{x - 18}" y="{y + 5:.0f}">{word}'
+                         f'<title>{score:.3f} {so_far}</title></text>')
+            if rank < kept and not ends:
+                places[tuple(ids)] = x - 10 + len(html.unescape(word)) * LETTER, y
+            ended += ends
+    output = to_text([target_vocab.words[i] for i in winner if i != EOS])
+    key = '<text x="12" y="44">blue: the winner, red: what greedy decoding takes, dashed: dropped</text>'
+    with replacing(f'{plot_dir}/beam.svg', 'w', encoding='utf-8') as file:
+        file.write(document(60 + step_width * (len(trace) + 1), 100 + row * 2 * beam_size, output,
+                            [key, *parts]))
+    print(f'wrote {plot_dir}/beam.svg')
+
 # -----------------------------------------------------------------------------
 
 def main(given):
+    if beam:
+        return draw_beam(f'{out_dir}/best.pt', text, beam_size, plot_dir)
     if attention:
         return draw_attention(f'{out_dir}/best.pt', text, plot_dir)
     if by not in ('steps', 'tokens', 'hours'):

@@ -1425,6 +1425,13 @@ def test_text_in_translation_out():
     run(['plot.py', '--attention', '--text=Der Quarkfresser schläft.'])
     svg = open(f'{work.name}/training_plots/attention.svg', encoding='utf-8').read()
     assert 'Quarkfresser' in svg and svg.count('&lt;eos&gt;<') >= 1
+    run(['plot.py', '--beam', '--beam_size=3', '--text=Der Quarkfresser schläft.'])
+    svg = xml.etree.ElementTree.parse(f'{work.name}/training_plots/beam.svg')
+    drawn = [(e.get('class'), e.text) for e in svg.iter() if e.tag.endswith('text') and e.get('class')][1:]
+    found = [word for kind, word in drawn if kind == 'winner']
+    title = svg.getroot()[0].text
+    assert len(found) >= len(title.split()) and all(word.strip('<>￭')[:9] in title + 'eos' for word in found)
+    assert sum(kind != 'pruned' for kind, _ in drawn[:6]) == 3              # of twice three considered
 
     # Ctrl-C at step 45, then the rest
     breaks_off = write('breaks_off.py', f'''import signal, sys; sys.path.insert(0, {str(here)!r})
