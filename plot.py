@@ -53,7 +53,7 @@ def document(width, height, title, parts):
     return '\n'.join([f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img">',
                       f'<title>{escape(title)}</title><style>{STYLE}</style>',
                       f'<rect class="paper" width="{width}" height="{height}"/>',
-                      f'<text class="title" x="12" y="24">{escape(title, int(width / 8.5))}</text>',
+                      f'<text class="title" x="12" y="24">{escape(title, int(width / 9.8))}</text>',
                       *parts, '</svg>\n'])
 
 def short(number):
@@ -182,7 +182,7 @@ def bar_chart(title, x_label, bars, width=640):
 
 def heat_map(title, columns, rows, values, cell=30):
     """values[row][column] from 0 to 1 as squares, the darker the more; the columns' names slanted above."""
-    cell = max(13, min(cell, 900 // max(1, len(columns))))
+    cell = max(20, min(cell, 900 // max(1, len(columns))))          # below 20 slanted names overlap
     left = 20 + LETTER * min(24, max(len(row) for row in rows))
     top = 44 + 0.75 * LETTER * min(24, max(len(column) for column in columns))
     width, height = left + cell * len(columns) + 0.75 * LETTER * 14 + 10, top + cell * len(rows) + 14

@@ -458,7 +458,7 @@ def main(given):
     stop = []                                                   # why to end the run
     signal.signal(signal.SIGTERM, lambda *_: stop.append('interrupted'))
     signal.signal(signal.SIGINT, lambda *_: sys.exit(130) if stop else stop.append('interrupted'))
-    began, resumed_at, since = time.time() - seconds, step if resume else -1, time.time()
+    began, resumed_at, since, draw_next = time.time() - seconds, step if resume else -1, time.time(), 0.0
     model.train()
     while True:
         seconds = time.time() - began
@@ -491,8 +491,10 @@ def main(given):
                     examples=list(zip(sources[:3], references[:3], outputs[:3])))
                 if worse == 0:
                     save('best.pt', model=shown.state_dict())
-                if plot:
+                if plot and time.time() >= draw_next:
+                    began_drawing = time.time()
                     draw_progress(running=True)
+                    draw_next = time.time() + 100 * (time.time() - began_drawing)       # 1 % of the time
             since += time.time() - paused
         if rank == 0 and (stop or step % eval_interval == 0):
             save('last.pt', model=model.state_dict(), optimizer=optimizer.state_dict(),
