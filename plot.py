@@ -12,7 +12,7 @@ import difflib, html, json, math, time
 
 import torch
 
-from sample import attention_weights, beam_search, load, pad, unknowns_replaced
+from sample import attention_weights, beam_search, load, pad, text_of, unknowns_replaced
 from tokenizer import EOS, JOINER, PAD, fail, normalise, override, replacing, split, to_text
 
 # -----------------------------------------------------------------------------
@@ -28,7 +28,7 @@ beam_size = 4               # hypotheses that the search keeps
 # -----------------------------------------------------------------------------
 # charts: each function returns an SVG document, readable at 640 pixels and on a telephone, light or dark
 
-# colours that colour-blind people tell apart (Okabe & Ito 2008), the palest last
+# colours that colour-blind people tell apart (Okabe & Ito 2008), and two more
 COLOURS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#7f7f7f', '#b8a800']
 STYLE = '''
   text { font: 14px system-ui, sans-serif; fill: #333 } .title { font-weight: 600; font-size: 16px }
@@ -217,8 +217,8 @@ def read_log(out_dir):
     except ValueError:
         fail(f'{path} is damaged: delete it, or the line that is no JSON')
 
-def logged(log, key, x='step'):
-    return [(entry[x], entry[key]) for entry in log if key in entry and x in entry]
+def logged(log, key):
+    return [(entry['step'], entry[key]) for entry in log if key in entry]
 
 def changes(old, new):
     """The words of `new` as HTML, what was not in `old` marked, what has gone struck through."""
@@ -294,13 +294,14 @@ def draw_run(out_dir, plot_dir, running=False):
     losses = [('training', logged(log, 'loss')), ('validation', logged(log, 'valid_loss'))]
     with replacing(f'{plot_dir}/loss.svg', 'w', encoding='utf-8') as file:
         file.write(line_chart('Loss while training', 'steps', 'nats a word', losses))
-    charts = [line_chart(title, 'steps', unit, series, 420, 280, may_be_log=title != 'Learning rate')
-              for title, unit, series in (
-                  ('Loss', 'nats a word', losses),
-                  ('BLEU on validation sentences', 'percent', [('BLEU', logged(log, 'valid_bleu'))]),
-                  ('Learning rate', '', [('rate', logged(log, 'learning_rate'))]),
-                  ('Norm of the gradient', '', [('norm', logged(log, 'grad_norm'))]),
-                  ('Speed', 'target words a second', [('speed', logged(log, 'tokens_per_second'))]))]
+    one = {key: [(key, logged(log, key))]
+           for key in ('valid_bleu', 'learning_rate', 'grad_norm', 'tokens_per_second')}
+    size = dict(width=420, height=280)
+    charts = [line_chart('Loss', 'steps', 'nats a word', losses, **size),
+              line_chart('BLEU on validation sentences', 'steps', 'percent', one['valid_bleu'], **size),
+              line_chart('Learning rate', 'steps', '', one['learning_rate'], **size, may_be_log=False),
+              line_chart('Norm of the gradient', 'steps', '', one['grad_norm'], **size),
+              line_chart('Speed', 'steps', 'target words a second', one['tokens_per_second'], **size)]
     with replacing(f'{plot_dir}/index.html', 'w', encoding='utf-8') as file:
         file.write(PAGE.format(
             title=escape(f'nanoseq2seq: {out_dir}'), charts='\n'.join(charts), facts=facts_of(log, running),
@@ -315,10 +316,9 @@ def draw_runs(folders, by, plot_dir):
                  and any(config.get(key) != configs[0][key] for config in configs)]
     for folder, log, config in zip(folders, logs, configs):
         name = ' '.join(f'{key}={config.get(key)}' for key in differing) or folder
-        words, last, points = 0.0, 0, []
+        words, points = 0, []
         for entry in log[1:]:
-            if 'loss' in entry:                             # so many words since the last line
-                words += entry['words'] if 'words' in entry else 0
+            words += entry.get('words', 0)                  # so many since the last line
             if 'valid_loss' in entry:
                 at = dict(steps=entry['step'], tokens=words, hours=entry['minutes'] / 60)[by]
                 points.append((at, entry['valid_loss']))
@@ -372,30 +372,23 @@ def draw_beam(checkpoint, text, beam_size, plot_dir):
         tokens, _ = beam_search(model, source, lengths, 2 * lengths + 10, beam_size, trace=trace)
         greedy, _ = beam_search(model, source, lengths, 2 * lengths + 10, 1)
     winner, greedy = ([word for word in found[0, 0].tolist() if word != PAD] for found in (tokens, greedy))
-    step_width, row, places, parts, ended = 118, 30, {(): (16.0, 64.0)}, [], 0
+    step_width, row, places, parts = 118, 30, {(): (16.0, 64.0)}, []
     for t, considered in enumerate(trace, 1):
-        kept = beam_size - ended
-        for rank, (ids, score) in enumerate(considered):
-            if score == -math.inf:
-                continue
-            x, y = 16 + step_width * t, 64 + row * (rank + 0.6 * (rank >= kept))
+        for rank, (ids, score, kept) in enumerate(considered):
+            x, y = 16 + step_width * t, 64 + row * (rank + 0.6 * (not kept))
             path = 'winner' if ids == winner[:t] else 'greedy' if ids == greedy[:t] else \
-                   'kept' if rank < kept else 'pruned'
-            (x0, y0), ends = places[tuple(ids[:-1])], rank < kept and ids[-1] == EOS
+                   'kept' if kept else 'pruned'
+            x0, y0 = places[tuple(ids[:-1])]
             parts.append(f'<path class="{path}" d="M{x0:.0f},{y0:.0f}C{x0 + 60:.0f},{y0:.0f} '
                          f'{x - 60:.0f},{y:.0f} {x - 22:.0f},{y:.0f}"/>')
             word = escape(target_vocab.words[ids[-1]].strip(JOINER) or '￭', 10)
-            so_far = escape(to_text([target_vocab.words[i] for i in ids if i != EOS]))
             parts.append(f'<text class="{path}" x="{x - 18}" y="{y + 5:.0f}">{word}'
-                         f'<title>{score:.3f} {so_far}</title></text>')
-            if rank < kept and not ends:
-                places[tuple(ids)] = x - 10 + len(html.unescape(word)) * LETTER, y
-            ended += ends
-    output = to_text([target_vocab.words[i] for i in winner if i != EOS])
+                         f'<title>{score:.3f} {escape(text_of(ids, target_vocab))}</title></text>')
+            places[tuple(ids)] = x - 10 + len(html.unescape(word)) * LETTER, y
     key = '<text x="12" y="44">blue: the winner, red: what greedy decoding takes, dashed: dropped</text>'
     with replacing(f'{plot_dir}/beam.svg', 'w', encoding='utf-8') as file:
-        file.write(document(60 + step_width * (len(trace) + 1), 100 + row * 2 * beam_size, output,
-                            [key, *parts]))
+        file.write(document(60 + step_width * (len(trace) + 1), 100 + row * 2 * beam_size,
+                            text_of(winner, target_vocab), [key, *parts]))
     print(f'wrote {plot_dir}/beam.svg')
 
 # -----------------------------------------------------------------------------

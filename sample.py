@@ -109,8 +109,8 @@ def beam_search(model, source, lengths, limit, beam_size=5, length_penalty=1.0, 
     <eos> counted. Returns tokens (B, K, T), the best first, each with <eos> and padding behind it, and
     normalised scores (B, K), -inf where fewer than K ended. A hypothesis that ends leaves its place in the
     beam for good. A sentence is done, and leaves the batch, when none alive can still beat its n_best-th.
-    trace, a list, is filled with what was considered at each step for a single sentence: twice as many
-    hypotheses as are kept, [(tokens, log-probability)], the best first.
+    trace, a list, is filled with what was considered at each step for a single sentence, twice as many
+    hypotheses as there are beams, the best first: [(tokens, log-probability, whether it was kept)].
     """
     B, K = len(source), beam_size
     longest, limit = int(limit.max()), limit.to(source.device)
@@ -129,21 +129,24 @@ def beam_search(model, source, lengths, limit, beam_size=5, length_penalty=1.0, 
         log_probs[:, [PAD, BOS] + [EOS] * (t <= min_length)] = float('-inf')    # these must not be
         V = log_probs.shape[-1]
         every = (live[:, :, None] + log_probs.view(-1, K, V)).flatten(1)                        # (B, K * V)
+        n_ended = (ended > float('-inf')).sum(1, keepdim=True)                                  # (B, 1)
         if trace is not None:
-            trace.append([(tokens[0, i // V, 1:].tolist() + [i % V], score)
-                          for score, i in zip(*(each[0].tolist() for each in every.topk(2 * K)))])
+            considered = zip(*(each[0].tolist() for each in every.topk(2 * K)))
+            trace.append([(tokens[0, i // V, 1:].tolist() + [i % V], score, rank < K - n_ended.item())
+                          for rank, (score, i) in enumerate(considered) if score > float('-inf')])
         live, best = every.topk(K)                                                              # (B, K) each
         parent, word = best // V, best % V                                                      # (B, K) each
         tokens = tokens.gather(1, parent[:, :, None].expand_as(tokens))
         tokens = torch.cat([tokens, word[:, :, None]], dim=-1)                          # (B, K, t + 1)
-        attended = (attended + weights.view(attended.shape)).gather(1, parent[:, :, None].expand_as(attended))
         # only those places are open that no ended hypothesis has left
-        n_ended = (ended > float('-inf')).sum(1, keepdim=True)                                  # (B, 1)
         live = live.masked_fill(torch.arange(K, device=live.device) >= K - n_ended, float('-inf'))
         # those that end now join the ones that did before, the best first
         ends = (word == EOS) | (limit[:, None] == t)                                            # (B, K)
         new = normalised(live, t, length_penalty, length_norm)                                  # (B, K)
-        new = new + uncovered(attended, memory.mask, coverage_penalty) if coverage_penalty else new
+        if coverage_penalty:
+            attended = attended + weights.view(attended.shape)
+            attended = attended.gather(1, parent[:, :, None].expand_as(attended))               # (B, K, S)
+            new = new + uncovered(attended, memory.mask, coverage_penalty)
         new = new.masked_fill(~ends, float('-inf'))
         ended, order = torch.cat([ended, new], dim=1).topk(K)                                   # (B, K) each
         new_tokens = torch.nn.functional.pad(tokens[:, :, 1:], (0, longest - t), value=PAD)     # (B, K, T)
@@ -346,6 +349,13 @@ def print_scores_by_length(sources, hypotheses, references):
 
 # -----------------------------------------------------------------------------
 
+def unknown_words(words, vocab):
+    return [word.strip(JOINER) for word, i in zip(words, vocab.look_up(words)) if i == UNK]
+
+def text_of(ids, vocab):
+    """The ids of a hypothesis as text, without its <eos>."""
+    return to_text([vocab.words[i] for i in ids if i != EOS])
+
 SHADES = ' ░▒▓█'
 
 def print_search(text, model, source_vocab, target_vocab, dtype, **how):
@@ -353,30 +363,25 @@ def print_search(text, model, source_vocab, target_vocab, dtype, **how):
     device, words = next(model.parameters()).device.type, split(normalise(text))
     source, lengths = pad([source_vocab.look_up(words) + [EOS]])                                # (1, S), (1,)
     source, limit, trace = source.to(device), 2 * lengths + 10, []
-    print('unknown words:', ' '.join(w for w, i in zip(words, source[0].tolist()) if i == UNK) or 'none')
+    print('unknown words:', ' '.join(unknown_words(words, source_vocab)) or 'none')
     with autocast(device, dtype):
         greedy, _ = beam_search(model, source, lengths, limit, 1, **how)                        # (1, 1, T)
         tokens, scores = beam_search(model, source, lengths, limit, beam_size, trace=trace, **how)
         tokens = tokens[:, 0, :int((tokens[0, 0] != PAD).sum())]                                # (1, T)
         greedy, winner = [word for word in greedy[0, 0].tolist() if word != PAD], tokens[0].tolist()
-        ended, parted = 0, False
+        parted = False
         for t, considered in enumerate(trace, 1):
             print(f'\nstep {t}')
-            kept = beam_size - ended
-            for rank, (ids, score) in enumerate(considered):
-                if score > float('-inf'):
-                    ends = ids[-1] == EOS
-                    notes = ['pruned'] * (rank >= kept) + ['ends'] * (ends and rank < kept)
-                    notes += ['greedy'] * (ids == greedy[:t]) + ['the winner'] * (ids == winner[:t])
-                    line = to_text([target_vocab.words[i] for i in ids if i != EOS])
-                    print(f'  {score:8.3f}  {line}' + (f'   ({", ".join(notes)})' if notes else ''))
-                    ended += ends and rank < kept
+            for ids, score, kept in considered:
+                notes = {'pruned': not kept, 'ends': kept and ids[-1] == EOS, 'greedy': ids == greedy[:t],
+                         'the winner': ids == winner[:t]}
+                notes = ', '.join(note for note, true in notes.items() if true)
+                print(f'  {score:8.3f}  {text_of(ids, target_vocab)}' + (f'   ({notes})' if notes else ''))
             if not parted and greedy[:t] != winner[:t]:
                 parted = True
                 print('  here the search leaves what greedy decoding takes')
-        print('\nbest     ', to_text([target_vocab.words[i] for i in winner if i != EOS]),
-              f'  ({scores[0, 0]:.4f})')
-        print('greedy   ', to_text([target_vocab.words[i] for i in greedy if i != EOS]))
+        print('\nbest     ', text_of(winner, target_vocab), f'  ({scores[0, 0]:.4f})')
+        print('greedy   ', text_of(greedy, target_vocab))
         if model.config.attention != 'none':
             weights = attention_weights(model, source, lengths, tokens)[0].tolist()             # T lists of S
             output, = unknowns_replaced(model, source, lengths, tokens, [words], target_vocab)
@@ -452,16 +457,17 @@ def main(given):
     if coverage_penalty and model.config.attention == 'none':
         fail(f'--coverage_penalty is for a model with attention, which {checkpoint} has not')
 
+    how = dict(length_penalty=length_penalty, length_norm=length_norm, coverage_penalty=coverage_penalty,
+               min_length=min_length)
+
     def translated(texts):
         return translate(texts, model, source_vocab, target_vocab, beam_size, n_best, replace_unknown,
-                         batch_size, max_length, temperature, top_k, kind, length_penalty=length_penalty,
-                         length_norm=length_norm, coverage_penalty=coverage_penalty, min_length=min_length)
+                         batch_size, max_length, temperature, top_k, kind, **how)
 
     if explain:
         if 'text' not in given or not split(normalise(text)):
             fail('--explain wants a sentence: --text="..."')
-        return print_search(text, model, source_vocab, target_vocab, kind, length_penalty=length_penalty,
-                            length_norm=length_norm, coverage_penalty=coverage_penalty, min_length=min_length)
+        return print_search(text, model, source_vocab, target_vocab, kind, **how)
 
     def show(texts, file):
         for found in translated(texts):
@@ -503,10 +509,8 @@ def main(given):
         with contextlib.suppress(EOFError, KeyboardInterrupt):
             while line := builtins.input('> '):
                 show([line], sys.stdout)
-                words = split(normalise(line))
-                unknown = [w for w, i in zip(words, source_vocab.look_up(words)) if i == UNK]
-                if unknown:
-                    print(f'(never seen, or too rarely: {" ".join(w.strip(JOINER) for w in unknown)})')
+                if unknown := unknown_words(split(normalise(line)), source_vocab):
+                    print(f'(never seen, or too rarely: {" ".join(unknown)})')
 
 if __name__ == '__main__':
     if hasattr(signal, 'SIGPIPE'):

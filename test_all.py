@@ -55,7 +55,7 @@ def run_forked(command, input):
                 runpy.run_path(str(here / script), run_name='__main__')
             except SystemExit as end:
                 status = end.code
-            except BaseException:
+            except BaseException:               # the child must not go on with the tests: shown, and status 1
                 status = traceback.print_exc() or 1
             sys.stdout.flush(), sys.stderr.flush()
             os._exit(status or 0)

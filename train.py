@@ -530,6 +530,8 @@ def main(given):
 
     if plot and rank == 0:
         draw_progress(running=False)
+    if world > 1:
+        dist.barrier()              # nobody leaves while number 0 still saves
     print(f'ended at step {step}, {stop[0]}; best validation loss {best:.4f}; next:  python sample.py '
           + (f'--checkpoint={out_dir}/best.pt ' if out_dir != 'checkpoints' else '') + '--text="..."')
 
