@@ -347,7 +347,8 @@ def draw_attention(checkpoint, text, plot_dir):
         tokens, _ = beam_search(model, source, lengths, 2 * lengths + 10)               # (1, K, T)
         tokens = tokens[:, 0, :int((tokens[0, 0] != PAD).sum())]                        # (1, T)
         weights = attention_weights(model, source, lengths, tokens)                     # (1, T, S)
-        output, = unknowns_replaced(model, source, lengths, tokens, [words], target_vocab)
+        output, = unknowns_replaced(model, source, lengths, tokens, [words], target_vocab,
+                                    source_vocab.lexicon)
     columns, rows = ([word.strip(JOINER) or word for word in side] for side in ([*words, '<eos>'], output))
     pictures = {'attention': (to_text(output), weights[0])}
     for head in range(model.config.n_head if by_head else 0):

@@ -14,7 +14,7 @@ import builtins, collections, contextlib, itertools, math, os, pickle, signal, s
 import regex
 import torch
 
-from model import Config, autocast, build, choose_device, choose_dtype
+from model import Config, autocast, build, choose_device, choose_dtype, keep_freed_memory
 from tokenizer import BOS, EOS, JOINER, PAD, UNK, Progress, Vocabulary, decode, fail, lines_in, normalise
 from tokenizer import override, read_lines, read_meta, read_vocabulary, replacing, split, to_text
 
@@ -40,8 +40,9 @@ max_length = 0              # ... and at the most; 0: twice those of the source 
 temperature = 0.0           # above 0 words are drawn at random instead of searched for; 1: as the model says
 top_k = 0                   # ... from so many of the likeliest; 0: from all
 n_best = 1                  # translations shown of each sentence; more than one: with their scores
-replace_unknown = True      # put the source word that attention looks at in place of <unk>
-batch_size = 64             # sentences translated side by side
+replace_unknown = True      # put the source word that attention looks at in place of <unk> ...
+lexicon = True              # ... or its translation, if it was seen a few times in training
+batch_size = 128            # sentences translated side by side
 device = 'auto'             # auto, cpu, cuda, cuda:1, mps
 dtype = 'auto'              # auto, float32, bfloat16, float16
 # -----------------------------------------------------------------------------
@@ -75,7 +76,8 @@ def load(path, device='cpu'):
     try:
         model = build(Config(**saved['model_config'])).to(device)
         model.load_state_dict(saved['model'])
-        return model.eval(), Vocabulary(saved['source_words']), Vocabulary(saved['target_words'])
+        source_vocab = Vocabulary(saved['source_words'], saved['lexicon'])
+        return model.eval(), source_vocab, Vocabulary(saved['target_words'])
     except (KeyError, TypeError, RuntimeError):
         fail(f'{path} lacks what a model needs: name another, or train again with  python train.py')
 
@@ -117,35 +119,37 @@ def beam_search(model, source, lengths, limit, beam_size=5, length_penalty=1.0, 
     all_tokens = source.new_full((B, K, longest), PAD)
     all_scores = torch.full((B, K), float('-inf'), device=source.device)
     memory = model.encode(source, lengths)
-    state = model.start(memory, K)
+    state = model.start(memory, 1)
     sentence = torch.arange(B, device=source.device)            # (B,) which one a row of the batch is
-    tokens = source.new_full((B, K, 1), BOS)                    # (B, K, t) the hypotheses that are alive ...
-    live = torch.zeros_like(all_scores)                         # (B, K) ... and their log-probabilities;
-    live[:, 1:] = float('-inf')                                 # at first they are all the same one
-    attended = torch.zeros(B, K, source.shape[1], device=source.device)     # (B, K, S) the sum over the steps
+    tokens = source.new_full((B, 1, 1), BOS)                    # (B, K, t) the hypotheses that are alive, ...
+    live = torch.zeros(B, 1, device=source.device)              # (B, K) ... at first one, and how probable
+    attended = torch.zeros(B, 1, source.shape[1], device=source.device)     # (B, K, S) the sum over the steps
     ended_tokens, ended = all_tokens.clone(), all_scores.clone()    # (B, K, T), (B, K) those with an <eos>
     for t in range(1, longest + 1):
         log_probs, state, weights = model.decode_step(tokens[:, :, -1].flatten(), state, memory)    # (R, V)
         log_probs[:, [PAD, BOS] + [EOS] * (t <= min_length)] = float('-inf')    # these must not be
-        V = log_probs.shape[-1]
-        every = (live[:, :, None] + log_probs.view(-1, K, V)).flatten(1)                        # (B, K * V)
+        # the best K of a sentence are among the best K of each of its hypotheses
+        width, n_next = live.shape[1], min(2 * K if trace is not None else K, log_probs.shape[1])
+        log_probs, words = log_probs.topk(n_next)                                               # (R, K) each
+        every = (live[:, :, None] + log_probs.view(-1, width, n_next)).flatten(1)               # (B, K * K)
         n_ended = (ended > float('-inf')).sum(1, keepdim=True)                                  # (B, 1)
+        live, best = every.topk(min(K, every.shape[1]))                                         # (B, K) each
+        parent, word = best // n_next, words.view(every.shape).gather(1, best)                  # (B, K) each
         if trace is not None:
-            considered = zip(*(each[0].tolist() for each in every.topk(2 * K)))
-            trace.append([(tokens[0, i // V, 1:].tolist() + [i % V], score, rank < K - n_ended.item())
+            considered = zip(*(each[0].tolist() for each in every.topk(min(2 * K, every.shape[1]))))
+            trace.append([(tokens[0, i // n_next, 1:].tolist() + [words.flatten()[i].item()], score,
+                           rank < K - n_ended.item())
                           for rank, (score, i) in enumerate(considered) if score > float('-inf')])
-        live, best = every.topk(K)                                                              # (B, K) each
-        parent, word = best // V, best % V                                                      # (B, K) each
-        tokens = tokens.gather(1, parent[:, :, None].expand_as(tokens))
+        tokens = tokens.gather(1, parent[:, :, None].expand(-1, -1, t))
         tokens = torch.cat([tokens, word[:, :, None]], dim=-1)                          # (B, K, t + 1)
         # only those places are open that no ended hypothesis has left
-        live = live.masked_fill(torch.arange(K, device=live.device) >= K - n_ended, float('-inf'))
+        live = live.masked_fill(torch.arange(live.shape[1], device=live.device) >= K - n_ended, float('-inf'))
         # those that end now join the ones that did before, the best first
         ends = (word == EOS) | (limit[:, None] == t)                                            # (B, K)
         new = normalised(live, t, length_penalty, length_norm)                                  # (B, K)
         if coverage_penalty:
             attended = attended + weights.view(attended.shape)
-            attended = attended.gather(1, parent[:, :, None].expand_as(attended))               # (B, K, S)
+            attended = attended.gather(1, parent[:, :, None].expand(-1, -1, attended.shape[2])) # (B, K, S)
             new = new + uncovered(attended, memory.mask, coverage_penalty)
         new = new.masked_fill(~ends, float('-inf'))
         ended, order = torch.cat([ended, new], dim=1).topk(K)                                   # (B, K) each
@@ -156,16 +160,15 @@ def beam_search(model, source, lengths, limit, beam_size=5, length_penalty=1.0, 
         # log-probabilities only fall: whatever a live hypothesis becomes, it stays below this
         hope = normalised(live.amax(1), limit, length_penalty, length_norm)                     # (B,)
         done = hope <= ended[:, n_best - 1]                                                     # (B,)
+        rows = torch.arange(len(live), device=live.device)[:, None] * width + parent            # (B, K)
         if done.any():
             all_scores[sentence[done]], all_tokens[sentence[done]] = ended[done], ended_tokens[done]
             if done.all():
                 break
             on = ~done
-            sentence, limit, live, tokens, parent = sentence[on], limit[on], live[on], tokens[on], parent[on]
+            sentence, limit, live, tokens, rows = sentence[on], limit[on], live[on], tokens[on], rows[on]
             ended, ended_tokens, attended = ended[on], ended_tokens[on], attended[on]
             memory = type(memory)(*(m[on] for m in memory))
-            state = {name: s[on.repeat_interleave(K)] for name, s in state.items()}
-        rows = torch.arange(len(sentence), device=live.device)[:, None] * K + parent            # (B, K)
         state = {name: s[rows.flatten()] for name, s in state.items()}
     return all_tokens, all_scores
 
@@ -202,11 +205,12 @@ def attention_weights(model, source, lengths, tokens):
     words_in = torch.cat([bos, tokens[:, :-1]], dim=1)                                          # (B, T)
     return model.teach(words_in, memory, model.start(memory, 1))[1]
 
-def unknowns_replaced(model, source, lengths, tokens, source_words, target_vocab):
+def unknowns_replaced(model, source, lengths, tokens, source_words, target_vocab, lexicon):
     """
     The target words of a batch as lists, <unk> replaced by the source word that had the greatest attention
     when it was written (Luong et al. 2015b): a rare one if there is any, else a word rather than a sign,
-    since the unknown is hardly ever an article. source (B, S), tokens (B, T), source_words: B lists.
+    since the unknown is hardly ever an article. Where the lexicon, a dict, has that word, its translation is
+    taken. source (B, S), tokens (B, T), source_words: B lists.
     """
     weights = attention_weights(model, source, lengths, tokens)                                 # (B, T, S)
     letter = regex.compile(r'[\p{L}\p{N}]')
@@ -214,12 +218,14 @@ def unknowns_replaced(model, source, lengths, tokens, source_words, target_vocab
     is_word = pad(is_word)[0].to(source.device)                                                 # (B, S)
     is_rare = is_word * ((source == UNK) | (source >= 100))     # ids are ranks: the first 100 are frequent
     looked_at = (weights.float() + (is_word + is_rare)[:, None]).argmax(-1).tolist()            # B lists of T
+    source_words = [[lexicon.get(word, word) for word in words] for words in source_words]
     return [[words[s] if i == UNK and s < len(words) else target_vocab.words[i] for i, s in zip(ids, at)]
             for ids, at, words in zip(tokens.tolist(), looked_at, source_words)]
 
 @torch.inference_mode()
 def translate(texts, model, source_vocab, target_vocab, beam_size=5, n_best=1, replace_unknown=True,
-              batch_size=64, max_length=0, temperature=0.0, top_k=0, dtype=torch.float32, **how):
+              lexicon=True, batch_size=128, max_length=0, temperature=0.0, top_k=0, dtype=torch.float32,
+              **how):
     """
     Translate a list of sentences; `how` goes to beam_search. Returns a list for each, in their order: its
     n_best translations, the best first, as (text, normalised log-probability in nats). An empty sentence has
@@ -241,10 +247,15 @@ def translate(texts, model, source_vocab, target_vocab, beam_size=5, n_best=1, r
                 tokens, scores = beam_search(model, source, lengths, limit, beam_size, n_best=n_best, **how)
             for rank in range(n_best):
                 ids = tokens[:, rank]                                                           # (B, T)
-                if replace_unknown and model.config.attention != 'none' and (ids == UNK).any():
-                    found = unknowns_replaced(model, source, lengths, ids, source_words, target_vocab)
-                else:
-                    found = [[target_vocab.words[i] for i in row] for row in ids.tolist()]
+                found = [[target_vocab.words[i] for i in row] for row in ids.tolist()]
+                lacking = (ids == UNK).any(1).nonzero().flatten().tolist()
+                if replace_unknown and model.config.attention != 'none' and lacking:
+                    S = int(lengths[lacking].max())
+                    replaced = unknowns_replaced(model, source[lacking, :S], lengths[lacking], ids[lacking],
+                                                 [source_words[i] for i in lacking], target_vocab,
+                                                 source_vocab.lexicon if lexicon else {})
+                    for i, words_of_it in zip(lacking, replaced):
+                        found[i] = words_of_it
                 for i, target, score in zip(batch, found, scores[:, rank].tolist()):
                     if score > float('-inf'):
                         results[i][rank:] = [(to_text(target), score)]
@@ -384,7 +395,8 @@ def print_search(text, model, source_vocab, target_vocab, dtype, **how):
         print('greedy   ', text_of(greedy, target_vocab))
         if model.config.attention != 'none':
             weights = attention_weights(model, source, lengths, tokens)[0].tolist()             # T lists of S
-            output, = unknowns_replaced(model, source, lengths, tokens, [words], target_vocab)
+            output, = unknowns_replaced(model, source, lengths, tokens, [words], target_vocab,
+                                        source_vocab.lexicon)
             rows = [word.strip(JOINER) or word for word in output]
             room = max(map(len, rows))
             print()
@@ -451,6 +463,7 @@ def main(given):
         fail(f'--min_length={min_length} is more than --max_length={max_length}')
     if input and os.path.exists(input) and not os.path.getsize(input):
         fail(f'{input} is empty: there is nothing to translate')
+    keep_freed_memory()
     where = choose_device(device)
     kind = choose_dtype(dtype, where)
     model, source_vocab, target_vocab = load(checkpoint, where)
@@ -462,7 +475,7 @@ def main(given):
 
     def translated(texts):
         return translate(texts, model, source_vocab, target_vocab, beam_size, n_best, replace_unknown,
-                         batch_size, max_length, temperature, top_k, kind, **how)
+                         lexicon, batch_size, max_length, temperature, top_k, kind, **how)
 
     if explain:
         if 'text' not in given or not split(normalise(text)):

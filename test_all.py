@@ -738,8 +738,27 @@ def test_unknown_word_is_the_source_word_looked_at():
     source, lengths = sample.pad([[4, UNK, 5, EOS]])
     vocab = Vocabulary([*tokenizer.SPECIAL, 'x'])
     tokens = torch.tensor([[UNK, 4, EOS]])
-    found = sample.unknowns_replaced(Looking(), source, lengths, tokens, [words], vocab)
-    assert found == [['Quark', 'x', '<eos>']]
+    for lexicon, word in ({}, 'Quark'), ({'Quark': 'curd'}, 'curd'):
+        found = sample.unknowns_replaced(Looking(), source, lengths, tokens, [words], vocab, lexicon)
+        assert found == [[word, 'x', '<eos>']]
+
+def test_unknown_words_in_sentences_of_unequal_length():
+    """Only the sentences that lack a word are looked at again, without the others' padding."""
+    net, search = tiny_model(0), sample.beam_search
+    vocabs = [Vocabulary([*tokenizer.SPECIAL, *words], {'Quark': 'curd'}) for words in ('abc', 'x')]
+    sample.beam_search = lambda *_, **__: (torch.tensor([[[UNK, EOS]], [[4, EOS]]]), torch.zeros(2, 1))
+    try:
+        found = [sample.translate(['Quark', 'a b c a'], net, *vocabs, beam_size=1, lexicon=lexicon)
+                 for lexicon in (True, False)]
+    finally:
+        sample.beam_search = search
+    assert found == [[[('curd', 0.0)], [('x', 0.0)]], [[('Quark', 0.0)], [('x', 0.0)]]]
+
+def test_lexicon():
+    """'Quark' is known; 'Igel' met 'hedgehog' twice, and 'the' too, which is everywhere; 'Aal' only once."""
+    pairs = [('der Igel', 'the hedgehog'), ('Igel und Quark', 'the hedgehog and curd'), ('Aal', 'the eel')]
+    vocab = Vocabulary([*tokenizer.SPECIAL, 'der', 'und', 'Quark'])
+    assert tokenizer.learn_lexicon(pairs, vocab) == {'Igel': 'hedgehog'}
 
 def test_translate_shows_the_model_what_it_was_trained_on():
     """Each sentence with its <eos>, padded, by length; translations come in the order of the sentences."""
@@ -786,8 +805,39 @@ SACREBLEU = [
     (['A B C D E F'], ['a b c d e f'], 0.0000, 100.0000, 0.0000),
     (['x y z'], ['a b c'], 0.0000, 0.0000, 0.0000)]
 
+WORDS = ("the a dog dogs The Dog ran runs , . ; : ! ? - -- 3-4 1,000.50 5% $3.20 can't it's \"so\" "
+         "(yes) [no] {x} &amp; &quot;oh&quot; &lt;b&gt; <skipped> e.g. U.S. Müller naïve œuvre straße "
+         "ДА нет это 東京 日本語 テスト 한국어 العربية a/b c_d x=y #1 @home www.x.de 12:30 10.5.").split()
+
+def perturbed(seed, n):
+    """n references of 1 to 40 words and what might have been made of them; the same on every machine."""
+    rng, hypotheses, references = random.Random(seed), [], []
+    def some(k):
+        return [WORDS[int(len(WORDS) * rng.random() ** 2)] for _ in range(k)]
+    for _ in range(n):
+        words = some(1 + int(40 * rng.random()))
+        references.append(' '.join(words))
+        noise = 0.4 * rng.random()
+        words = [word for word in words if rng.random() > noise / 2]                   # some are left out,
+        words = [some(1)[0] if rng.random() < noise else word for word in words]       # some mistaken,
+        cut = int(len(words) * rng.random())
+        words = words[cut:] + words[:cut] if rng.random() < noise else words           # some sentences turned
+        hypotheses.append(' '.join(words) if rng.random() > 0.03 else '')
+    return hypotheses, references
+
+# by the same: how many sentences of perturbed(), whose seed is the place in the list, and the three scores
+SACREBLEU_OF_PERTURBED = [
+    (1, 94.0566, 94.0566, 97.5446), (1, 0.0000, 0.0000, 0.0000), (1, 38.6055, 38.6055, 53.5884),
+    (2, 25.3562, 25.6396, 39.3204), (2, 29.7775, 30.8621, 48.8466), (3, 85.3496, 85.3496, 85.9906),
+    (5, 42.6478, 42.8245, 51.2619), (7, 50.4420, 50.4420, 56.6832), (10, 79.0649, 79.3020, 82.5208),
+    (20, 56.7281, 56.8036, 61.4914), (30, 51.6842, 52.1334, 60.4913), (50, 60.5404, 60.8629, 66.4961),
+    (75, 56.8722, 57.0420, 65.7995), (100, 57.3774, 57.9553, 64.7349), (200, 54.9548, 55.2750, 63.5285),
+    (300, 56.2201, 56.6071, 64.3066), (500, 54.7933, 55.1179, 62.7377), (1000, 55.1911, 55.5188, 63.1746),
+    (2000, 55.3889, 55.7714, 63.6092), (3000, 56.0425, 56.4076, 64.0287)]
+
 def test_scores_are_sacrebleus():
-    for hypotheses, references, bleu, lowercase, chrf in SACREBLEU:
+    cases = [(*perturbed(seed, n), *scores) for seed, (n, *scores) in enumerate(SACREBLEU_OF_PERTURBED)]
+    for hypotheses, references, bleu, lowercase, chrf in SACREBLEU + cases:
         assert abs(sample.bleu(hypotheses, references) - bleu) < 0.005, hypotheses
         assert abs(sample.bleu(hypotheses, references, lowercase=True) - lowercase) < 0.005, hypotheses
         assert abs(sample.chrf(hypotheses, references) - chrf) < 0.005, hypotheses

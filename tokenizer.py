@@ -4,9 +4,10 @@ From words to numbers: two vocabularies, one a language, and the sentences of da
     python tokenizer.py
     python tokenizer.py --data_dir=data/multi30k --max_source_vocab=10000
 
-Reads what prepare.py wrote. Writes data/vocab.LANG.txt (word TAB count, a word's id is its line) and
-data/{train,valid,test}.LANG.bin. The top of this file is also what all scripts share: the command line,
-the one-line error, the file written beside and renamed. It needs no torch.
+Reads what prepare.py wrote. Writes data/vocab.LANG.txt (word TAB count, a word's id is its line),
+data/{train,valid,test}.LANG.bin, and data/lexicon.txt (word TAB translation, of rare words). The top of
+this file is also what all scripts share: the command line, the one-line error, the file written beside and
+renamed. It needs no torch.
 """
 import array, collections, contextlib, difflib, functools, hashlib, heapq, itertools, json, multiprocessing
 import os, signal, sys, tempfile, threading, time, unicodedata
@@ -25,6 +26,7 @@ data_dir = 'data'           # the folder that prepare.py filled
 max_source_vocab = 30000    # words of the source language at the most, the four special ones included
 max_target_vocab = 25000    # words of the target language at the most: the output layer's cost
 min_count = 2               # a word seen less often becomes <unk>, so that training sees unknown words
+lexicon_pairs = 300000      # sentence pairs from which rare words' translations are learnt, 0: none are
 workers = 0                 # processes, 0: one for each core
 # -----------------------------------------------------------------------------
 # what every script shares
@@ -298,10 +300,13 @@ SPECIAL = ['<pad>', '<unk>', '<bos>', '<eos>']
 PAD, UNK, BOS, EOS = range(4)
 
 class Vocabulary:
-    """A list of words; a word's id is its place. Everything not in the list is <unk>."""
+    """
+    A list of words; a word's id is its place. Everything not in the list is <unk>; the lexicon, a dict, has
+    translations of some of that.
+    """
 
-    def __init__(self, words):
-        self.words = list(words)
+    def __init__(self, words, lexicon=()):
+        self.words, self.lexicon = list(words), dict(lexicon)
         self.ids = {word: i for i, word in enumerate(self.words)}
 
     def __len__(self):
@@ -327,6 +332,12 @@ def read_vocabulary(data_dir, lang):
     if not os.path.exists(path):
         fail(f'no vocabulary in {data_dir}/: run  python tokenizer.py --data_dir={data_dir}')
     return Vocabulary(line.split('\t')[0] for line in read_lines(path))
+
+def read_lexicon(data_dir):
+    path = f'{data_dir}/lexicon.txt'
+    if not os.path.exists(path):
+        fail(f'no lexicon in {data_dir}/: run  python tokenizer.py --data_dir={data_dir}')
+    return dict(line.split('\t') for line in read_lines(path))
 
 def build_vocabulary(counts, size, min_count):
     """
@@ -446,6 +457,35 @@ def encode_block(block):
     lengths = np.fromiter(map(len, sentences), np.int64, len(sentences))
     return len(block), np.fromiter(flat(sentences), np.uint32, lengths.sum()), lengths
 
+def learn_lexicon(pairs, source_vocab):
+    """
+    Translations of source words that the vocabulary lacks, so that a model cannot know them, from (source,
+    target) sentences: of the words opposite the one with the greatest Dice coefficient, 2 n(s, t) / (n(s) +
+    n(t)), n being the number of sentences. Words that met once only tell nothing. Returns a dict.
+    """
+    sources, targets, both, lexicon = *(collections.Counter() for _ in range(3)), {}
+    for source, target in pairs:
+        target = set(split(target))
+        lacking = {word for word in split(source) if word not in source_vocab.ids}
+        sources.update(lacking), targets.update(target), both.update(itertools.product(lacking, target))
+    likeness = ((source, 2 * n / (sources[source] + targets[target]), target)
+                for (source, target), n in both.items() if n > 1)
+    for source, dice, target in sorted(likeness):               # the greatest comes last, and stays
+        if dice > 0.1:
+            lexicon[source] = target
+    return lexicon
+
+def some_pairs(meta, languages):
+    """(source, target) of lexicon_pairs training pairs, from all over the text."""
+    both = zip(*(read_lines(f'{data_dir}/train.{lang}') for lang in languages))
+    n, bar = meta['files'][f'train.{languages[0]}']['sentences'], Progress('learning a lexicon', 'pairs')
+    for i, pair in enumerate(both):
+        if i % -(-n // lexicon_pairs) == 0:
+            yield pair
+        if i % 1000 == 0:
+            bar.show(i, i / n)
+    bar.close()
+
 def print_coverage(lang, vocab, counts, sizes=(5000, 10000, 20000, 30000, 50000)):
     """What a vocabulary of each size would know of the running words; counts: of all, the greatest first."""
     running, known = counts.sum(), np.cumsum(counts)
@@ -464,20 +504,26 @@ def main():
         if not os.path.exists(path) or fingerprint(path) != file['fingerprint']:
             fail(f'{path} is missing or not as prepare.py wrote it: run  python prepare.py  again '
                  '(your own files go in with --dataset=files)')
-    sides = (meta['source_lang'], max_source_vocab), (meta['target_lang'], max_target_vocab)
+    languages = meta['source_lang'], meta['target_lang']
+    vocabs = []
     with contextlib.ExitStack() as files:           # in the end all take their names, or none
-        for lang, size in sides:
+        for lang, size in zip(languages, (max_source_vocab, max_target_vocab)):
             parts = over_blocks(f'counting words, {lang}', count_words, f'{data_dir}/train.{lang}')
             vocab, counts = build_vocabulary(add_counts(parts, data_dir), size, min_count)
             print_coverage(lang, vocab, counts)
             lines = ''.join(f'{word}\t{n}\n' for word, n in vocab).encode()
             files.enter_context(replacing(f'{data_dir}/vocab.{lang}.txt')).write(lines)
+            vocabs.append(Vocabulary(word for word, _ in vocab))
             for part in 'train', 'valid', 'test':
                 name, text = f'{data_dir}/{part}.{lang}', meta['files'][f'{part}.{lang}']
                 blocks = over_blocks(f'encoding {part}.{lang}', encode_block, name,
                                      share_vocabulary, [word for word, _ in vocab])
                 write_ids(files.enter_context(replacing(f'{name}.bin')), text['sentences'], blocks,
                           text['fingerprint'], hashlib.sha256(lines).hexdigest()[:16], len(vocab))
+        lexicon = learn_lexicon(some_pairs(meta, languages), vocabs[0]) if lexicon_pairs else {}
+        file = files.enter_context(replacing(f'{data_dir}/lexicon.txt', 'w', encoding='utf-8', newline='\n'))
+        file.writelines(f'{source}\t{target}\n' for source, target in sorted(lexicon.items()))
+        print(f'\n{len(lexicon):,} translations of words that the vocabulary lacks')
     print(f'\nwrote the vocabularies and ids to {data_dir}/; next:  python train.py'
           + (f' --data_dir={data_dir}' if data_dir != 'data' else ''))
 

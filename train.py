@@ -10,7 +10,7 @@ Train the translator: on a GPU where there is one, else on the CPU; with torchru
 Reads the ids in data/, writes checkpoints/{best,last}.pt and log.jsonl, and draws training_plots/index.html.
 Ctrl-C saves and stops.
 """
-import atexit, contextlib, ctypes, itertools, json, math, os, platform, re, signal, sys, time
+import atexit, itertools, json, math, os, platform, re, signal, sys, time
 from dataclasses import fields, replace
 
 import numpy as np
@@ -20,10 +20,10 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.flop_counter import FlopCounterMode
 
 import plot as plots
-from model import Config, autocast, build, choose_device, choose_dtype
+from model import Config, autocast, build, choose_device, choose_dtype, keep_freed_memory
 from sample import bleu, read_checkpoint, translate
-from tokenizer import BOS, EOS, PAD, fail, override, read_ids, read_lines, read_meta, read_vocabulary
-from tokenizer import replacing, settings
+from tokenizer import BOS, EOS, PAD, fail, override, read_ids, read_lexicon, read_lines, read_meta
+from tokenizer import read_vocabulary, replacing, settings
 
 try:
     import resource
@@ -233,16 +233,6 @@ def join_processes():
         sys.stdout = open(os.devnull, 'w')
     return dist.get_rank(), dist.get_world_size()
 
-def keep_freed_memory():
-    """
-    glibc returns the memory of large tensors to the system, which hands it out anew a zeroed page at a time:
-    a seventh of a step on a CPU. With this it stays with us. Other systems have no such function.
-    """
-    with contextlib.suppress(OSError, AttributeError, TypeError):
-        mallopt = ctypes.CDLL(None).mallopt
-        mallopt(-4, 0)              # M_MMAP_MAX: large blocks come from the heap like small ones ...
-        mallopt(-1, -1)             # M_TRIM_THRESHOLD: ... which does not shrink
-
 # -----------------------------------------------------------------------------
 # what happens beside the steps
 
@@ -381,6 +371,7 @@ def main(given):
     train_set = [read_ids(data_dir, 'train', lang, meta) for lang in languages]
     valid_set = [read_ids(data_dir, 'valid', lang, meta) for lang in languages]
     vocabs = source_vocab, target_vocab = [read_vocabulary(data_dir, lang) for lang in languages]
+    source_vocab.lexicon = read_lexicon(data_dir)
     sources, references = (list(itertools.islice(read_lines(f'{data_dir}/valid.{lang}'), eval_sentences))
                            for lang in languages)
     model_config = {'source_vocab': len(source_vocab), 'target_vocab': len(target_vocab),
@@ -451,7 +442,8 @@ def main(given):
         with replacing(f'{out_dir}/{name}') as file:
             torch.save({'format': 'nanoseq2seq 1', 'model_config': model_config, 'config': config,
                         'source_words': source_vocab.words, 'target_words': target_vocab.words,
-                        'data': meta['files'], 'step': step, 'best': best, **more}, file)
+                        'lexicon': source_vocab.lexicon, 'data': meta['files'], 'step': step, 'best': best,
+                        **more}, file)
             if name == 'last.pt' and os.path.exists(f'{out_dir}/last.pt'):
                 os.replace(f'{out_dir}/last.pt', f'{out_dir}/previous.pt')      # should this one be damaged
 
