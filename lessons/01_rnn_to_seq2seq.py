@@ -1,0 +1,123 @@
+"""
+Lesson 1. Why is a plain RNN not enough to translate?
+
+A recurrent network reads a word and gives out a word, step by step. That tags each word of a sentence, but
+a translation has another length, and German keeps its verb for the end: the network must say the English
+verb before it has read the German one. An encoder-decoder (Sutskever et al. 2014; Cho et al. 2014) reads
+everything first.
+
+What it has read must survive the way to the end, and in training the gradient must survive the way back. In
+Elman's RNN (1990) it is multiplied by the same matrix at each step, and shrinks or grows like a power
+(Bengio et al. 1994). The LSTM and the GRU add instead of multiply.
+
+Before you run it, write down: how many BLEU does the network reach that emits a word for each word? A word
+twenty steps back, how much smaller is its gradient than the last word's, in each cell, before training and
+after?
+
+    python lessons/01_rnn_to_seq2seq.py
+"""
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+import course
+import plot
+import train as training
+from course import best_loss, evaluate, spread, table, train
+from model import Config, Recurrent, build
+from sample import bleu, load
+from tokenizer import EOS, PAD, read_ids, read_lines, read_meta, read_vocabulary
+
+# -----------------------------------------------------------------------------
+# config
+data_dir = 'data/toy'
+out_dir = 'checkpoints/lesson1'
+n_embd = 64
+n_hidden = 128
+max_steps = 800
+learning_rate = 5e-3
+seeds = 3
+smoke = False
+# -----------------------------------------------------------------------------
+
+class Tagger(torch.nn.Module):
+    """A word for each word: what was read until here decides what comes out here."""
+
+    def __init__(self, n_source, n_target):
+        super().__init__()
+        self.embedding = torch.nn.Embedding(n_source, n_embd, padding_idx=PAD)
+        self.network = Recurrent('lstm', n_embd, n_hidden)
+        self.output = torch.nn.Linear(n_hidden, n_target)
+
+    def forward(self, source):
+        h, _ = self.network(self.embedding(source))                                     # (B, S, H)
+        return self.output(h)                                                           # (B, S, V)
+
+def train_tagger(sets, vocabs):
+    """The same data and as many steps as the others; a target longer than its source is cut."""
+    torch.manual_seed(1)
+    net = Tagger(*map(len, vocabs))
+    optimizer = torch.optim.AdamW(net.parameters(), learning_rate)
+    batches = training.batches_from((0, 0, 0), *(offsets for _, offsets in sets))
+    for _ in range(2 if smoke else max_steps):
+        words, _, _, wanted, _ = training.to_batch(next(batches)[0], *sets, 'cpu')      # (B, S), (B, T)
+        wanted = F.pad(wanted, (0, words.shape[1]))[:, :words.shape[1]]                 # (B, S)
+        loss = F.cross_entropy(net(words).transpose(1, 2), wanted, ignore_index=PAD)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return net
+
+@torch.inference_mode()
+def tag(net, vocabs, texts):
+    """What it takes for translations: up to the first <eos>."""
+    for text in texts:
+        words = net(torch.tensor([vocabs[0].encode(text) + [EOS]])).argmax(-1)[0].tolist()      # S
+        yield vocabs[1].decode(words[:words.index(EOS)] if EOS in words else words)
+
+def gradient_by_distance(model, length=41, n=100):
+    """How much the encoder's last state hangs on a word so many steps before: mean norm of the gradient."""
+    torch.manual_seed(0)
+    embedded = model.source_embedding.weight                                            # (V, E)
+    x = torch.randn(n, length, embedded.shape[1]) * embedded.std().item()                      # (n, S, E)
+    x.requires_grad_()
+    h, _ = model.encoder(x)                                                             # (n, S, H)
+    (h[:, -1] * torch.randn(n, h.shape[-1])).sum().backward()
+    return x.grad.norm(dim=-1).mean(0).flip(0).tolist()                                 # S, the last first
+
+def main():
+    meta = read_meta(data_dir)
+    langs = meta['source_lang'], meta['target_lang']
+    vocabs = [read_vocabulary(data_dir, lang) for lang in langs]
+    sets = [read_ids(data_dir, 'train', lang, meta) for lang in langs]
+    sources, references = (list(read_lines(f'{data_dir}/test.{lang}')) for lang in langs)
+
+    as_long = np.mean(np.diff(sets[0][1]) == np.diff(sets[1][1]))
+    print(f'\n{as_long:.1%} of the training pairs have as many words on one side as on the other')
+    tagged = list(tag(train_tagger(sets, vocabs), vocabs, sources))
+    rows = [['a word for each word, lstm', '', bleu(tagged, references)]]
+    curves, norms = [], []
+    for cell in 'rnn', 'gru', 'lstm':
+        logs, scores = [], []
+        for seed in range(1, seeds + 1):
+            folder = f'{out_dir}/{cell}-{seed}'
+            logs.append(train(folder, smoke, data_dir=data_dir, cell=cell, scratch=True, attention='none',
+                              bidirectional=False, n_embd=n_embd, n_hidden=n_hidden, max_steps=max_steps,
+                              eval_interval=max_steps // 4, eval_sentences=100, learning_rate=learning_rate,
+                              seed=seed, dtype='float32'))
+            scores.append(evaluate(folder, data_dir, smoke)['BLEU'])
+        rows.append([f'encoder-decoder, {cell}', spread([best_loss(log) for log in logs]), spread(scores)])
+        trained, _, _ = load(f'{out_dir}/{cell}-1/best.pt')
+        torch.manual_seed(1)
+        for when, model in ('at the start', build(Config(**vars(trained.config)))), ('trained', trained):
+            norm = gradient_by_distance(model)
+            curves.append((f'{cell}, {when}', list(enumerate(norm))))
+            norms.append([cell, when, *(f'{norm[distance] / norm[0]:.1e}' for distance in (5, 10, 20, 40))])
+    table(['model', 'validation loss', 'test BLEU'], rows)
+    table(['cell', '', *(f'{distance} words back' for distance in (5, 10, 20, 40))], norms)
+    course.save(f'{out_dir}/01_gradient.svg',
+                plot.line_chart('How far the gradient reaches', 'words back', 'norm of the gradient', curves))
+
+if __name__ == '__main__':
+    course.begin(globals())
+    main()

@@ -1,0 +1,125 @@
+"""
+Lesson 4. What does attention buy, and does it matter how it is computed?
+
+Without attention all that the decoder knows of the source is the encoder's last state. Attention lets it
+look back at every source word, at each step anew, and there are several ways to score how well a word fits
+the decoder's state h: dot, h s; general, h W s (both Luong et al. 2015, eq. 8); additive, v tanh(W h + U s)
+(Bahdanau et al. 2015, A.1.2). The models here have equally many parameters: those with fewer matrices get a
+larger state.
+
+Before you run it, write down: how much BLEU does attention bring? Which of the three scores is best, and by
+how much? Which is slowest, and why? Of a hundred words, for how many does attention point at a wrong source
+word, and could the translation be right all the same?
+
+    python lessons/04_attention.py
+    python lessons/04_attention.py --data_dir=data/multi30k --n_hidden=512 --n_embd=256 --max_steps=2000
+"""
+import random
+
+import numpy as np
+import torch
+
+import course
+import plot
+import prepare
+from course import best_loss, evaluate, spread, table, train
+from model import Config, build
+from sample import attention_weights, load, pad
+from tokenizer import EOS, read_meta, read_vocabulary, split
+
+# -----------------------------------------------------------------------------
+# config
+data_dir = 'data/toy'
+out_dir = 'checkpoints/lesson4'
+n_embd = 64
+n_hidden = 128              # of the model with general attention; the others' are near
+max_steps = 1000
+learning_rate = 5e-3
+seeds = 3
+smoke = False
+# -----------------------------------------------------------------------------
+KINDS = 'none', 'dot', 'general', 'additive'
+SIGNS = range(0x4e00, 0x9fff)               # letters that no word has
+
+def parameters(attention, hidden):
+    meta = read_meta(data_dir)
+    sizes = [len(read_vocabulary(data_dir, meta[side])) for side in ('source_lang', 'target_lang')]
+    with torch.device('meta'):
+        model = build(Config(*sizes, attention=attention, n_embd=n_embd, n_hidden=hidden))
+    return sum(p.numel() for p in model.parameters())
+
+def signed(thing, sign):
+    """Whatever words a lexeme has, the sign behind each."""
+    if isinstance(thing, str):
+        return thing + sign if thing else thing
+    if isinstance(thing, dict):
+        return {key: signed(value, sign) for key, value in thing.items()}
+    return type(thing)(signed(part, sign) for part in thing) if isinstance(thing, (list, tuple)) else thing
+
+def with_signs(node, signs):
+    """A sentence's tree in which each noun, verb, adjective and name bears a sign of its own."""
+    if isinstance(node, dict):
+        return {key: signed(value, next(signs)) if key in ('noun', 'verb', 'adjective', 'text') else
+                [signed(adjective, next(signs)) for adjective in value] if key == 'adjectives' else
+                with_signs(value, signs) for key, value in node.items()}
+    return [with_signs(part, signs) for part in node] if isinstance(node, list) else node
+
+def alignment(tree, langs):
+    """The words of both sentences, and which are of one lexeme: [(target word's place, {source words'})]."""
+    sides = [split(prepare.realise(with_signs(tree, map(chr, SIGNS)), lang)) for lang in langs]
+    found = [[{c for c in word if ord(c) in SIGNS} for word in side] for side in sides]
+    words = [[''.join(c for c in word if ord(c) not in SIGNS) for word in side] for side in sides]
+    links = [(t, {s for s, theirs in enumerate(found[0]) if theirs & ours})
+             for t, ours in enumerate(found[1])]
+    return *words, [(t, places) for t, places in links if places]
+
+@torch.inference_mode()
+def misaligned(checkpoint, langs, n):
+    """
+    Of the content words of n sentences, in the grammar's own translation, the share for which the greatest
+    attention is on a word that means something else.
+    """
+    model, source_vocab, target_vocab = load(checkpoint)
+    rng, wrong, total = random.Random(0), 0, 0
+    for _ in range(n):
+        source, target, links = alignment(prepare.draw(rng), langs)
+        ids, lengths = pad([source_vocab.look_up(source) + [EOS]])                      # (1, S)
+        tokens, _ = pad([target_vocab.look_up(target)])                                 # (1, T)
+        looked_at = attention_weights(model, ids, lengths, tokens)[0].argmax(-1).tolist()       # T
+        wrong += sum(looked_at[t] not in places for t, places in links)
+        total += len(links)
+    return wrong / total
+
+def main():
+    meta = read_meta(data_dir)
+    langs = meta['source_lang'], meta['target_lang']
+    wanted, rows, curves = parameters('general', n_hidden), [], []
+    for kind in KINDS:
+        hidden = min(range(2, 2 * n_hidden, 2), key=lambda h: abs(parameters(kind, h) - wanted))
+        logs, scores, wrong = [], [], []
+        for seed in range(1, seeds + 1):
+            folder = f'{out_dir}/{kind}-{seed}'
+            logs.append(train(folder, smoke, data_dir=data_dir, attention=kind, n_embd=n_embd,
+                              n_hidden=hidden, max_steps=max_steps, eval_sentences=100,
+                              eval_interval=max_steps // 5, learning_rate=learning_rate, seed=seed))
+            scores.append(evaluate(folder, data_dir, smoke)['BLEU'])
+            if kind != 'none' and meta['dataset'] == 'toy':
+                wrong.append(100 * misaligned(f'{folder}/best.pt', langs, 3 if smoke else 300))
+        speeds = [entry['tokens_per_second'] for log in logs for entry in log if 'loss' in entry]
+        rows.append([kind, hidden, f'{parameters(kind, hidden):,}', spread([best_loss(log) for log in logs]),
+                     spread(scores), spread(wrong) if wrong else '', f'{np.median(speeds):,.0f}'])
+        curves.append((kind, [(e['step'], e['valid_loss']) for e in logs[0] if 'valid_loss' in e]))
+    table(['attention', 'n_hidden', 'parameters', 'validation loss', 'test BLEU', '% misaligned', 'tokens/s'],
+          rows)
+    course.save(f'{out_dir}/04_attention.svg',
+                plot.line_chart('Attention', 'step', 'validation loss', curves))
+    if not smoke and meta['dataset'] == 'toy':
+        rng = random.Random(4)
+        for i in range(5):                          # look at these: where do the lines cross?
+            text = prepare.realise(prepare.draw(rng), langs[0])
+            course.run('plot.py', smoke, attention=True, checkpoint=f'{out_dir}/general-1/best.pt', text=text,
+                       plot_dir=f'{out_dir}/maps{i}')
+
+if __name__ == '__main__':
+    course.begin(globals())
+    main()

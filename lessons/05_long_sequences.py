@@ -1,0 +1,109 @@
+"""
+Lesson 5. How much of a long sentence does the last state remember?
+
+The encoder's last state has as many numbers for forty words as for four. Cho et al. 2014b saw BLEU fall
+with the length of the sentence and blamed that; Bahdanau et al. 2015 (figure 2) made attention the remedy.
+Three measurements: BLEU by length with and without attention; how many symbols of a random sequence, which
+has no grammar to help, can be written out again from the last state alone, for states of several sizes; and
+what length costs.
+
+Before you run it, write down: from which length on does the model without attention fall behind? Does a
+state of twice the size remember twice as many symbols? How do memory and time a step grow with the length,
+if each batch has equally many sentences?
+
+    python lessons/05_long_sequences.py
+    python lessons/05_long_sequences.py --data_dir=data/mix --n_hidden=512 --n_embd=256 --max_steps=5000
+"""
+import os, random
+
+import course
+import plot
+from course import best_loss, evaluate, spread, table, train
+from sample import load, translate
+from tokenizer import read_lines, replacing
+
+# -----------------------------------------------------------------------------
+# config
+data_dir = 'data/toy'
+out_dir = 'checkpoints/lesson5'
+n_embd = 64
+n_hidden = 128
+max_steps = 1000
+copy_steps = 1000
+learning_rate = 5e-3
+seeds = 3
+smoke = False
+# -----------------------------------------------------------------------------
+
+def sequences(name, n, lengths, seed):
+    """n random sequences of letters, each its own translation, as --dataset=files takes them."""
+    rng, folder = random.Random(seed), f'{out_dir}/{name}'
+    os.makedirs(out_dir, exist_ok=True)
+    lines = [' '.join(rng.choices('abcdefghijklmnop', k=rng.randint(*lengths))) + '\n' for _ in range(n)]
+    with replacing(f'{folder}.txt', 'w', encoding='utf-8') as file:
+        file.writelines(lines)
+    course.make_data(folder, smoke, dataset='files', train_source=f'{folder}.txt', source_lang='in',
+                     train_target=f'{folder}.txt', target_lang='out', drop_identical=False)
+    return folder
+
+def recovered(checkpoint, folder):
+    """For lengths 5, 10, ...: the share of symbols that are written out again at their place."""
+    model, *vocabs = load(checkpoint)
+    lines, fives = list(read_lines(f'{folder}/test.in')), {}
+    found = translate(lines, model, *vocabs, beam_size=1, max_length=2 if smoke else 0)
+    for line, ((text, _),) in zip(lines, found):
+        line, text = line.split(), text.split()
+        right = sum(a == b for a, b in zip(line, text)) / len(line)
+        fives.setdefault(-(-len(line) // 5) * 5, []).append(right)
+    return sorted((length, sum(shares) / len(shares)) for length, shares in fives.items())
+
+def main():
+    how = dict(n_embd=n_embd, max_steps=max_steps, learning_rate=learning_rate, eval_sentences=100,
+               eval_interval=max_steps // 4)
+
+    # BLEU by length
+    rows, curves = [], []
+    for attention in 'general', 'none':
+        logs, scores = [], []
+        for seed in range(1, seeds + 1):
+            folder = f'{out_dir}/{attention}-{seed}'
+            logs.append(train(folder, smoke, data_dir=data_dir, attention=attention, n_hidden=n_hidden,
+                              seed=seed, **how))
+            scores.append(evaluate(folder, data_dir, smoke))
+        by_length = [key.replace('sentences', 'BLEU') for key, n in scores[0].items()
+                     if key.startswith('sentences_') and n >= 5]
+        rows.append([attention, spread([best_loss(log) for log in logs]), spread([s['BLEU'] for s in scores]),
+                     *(spread([s[key] for s in scores]) for key in by_length)])
+        curves.append((attention, [(10 * i + 5, sum(s[key] for s in scores) / seeds)
+                                   for i, key in enumerate(by_length)]))
+    table(['attention', 'validation loss', 'BLEU', *(key[5:].replace('_', ' ') for key in by_length)], rows)
+    print('sentences:', *(f'{scores[0][key.replace("BLEU", "sentences")]:.0f}' for key in by_length))
+    course.save(f'{out_dir}/05_bleu_by_length.svg',
+                plot.line_chart('BLEU by length', 'source words', 'BLEU', curves, may_be_log=False))
+
+    # what can be recovered from the last state, by its size
+    folder, curves = sequences('copy', 300 if smoke else 40000, (1, 40), 1), []
+    for hidden in 32, 64, 128, 256:
+        train(f'{out_dir}/copy-{hidden}', smoke, data_dir=folder, attention='none', bidirectional=False,
+              **{**how, 'max_steps': copy_steps, 'dropout': 0.0, 'label_smoothing': 0.0, 'n_hidden': hidden})
+        curves.append((f'{hidden} numbers', recovered(f'{out_dir}/copy-{hidden}/best.pt', folder)))
+    table(['symbols', *(length for length, _ in curves[0][1])],
+          [[name, *(f'{share:.0%}' for _, share in curve)] for name, curve in curves])
+    course.save(f'{out_dir}/05_copying.svg', plot.line_chart(
+        'Symbols recovered from the last state', 'symbols', 'share at its place', curves, may_be_log=False))
+
+    # what length costs: 16 sentences a batch
+    rows = []
+    for length in (10, 20) if smoke else (10, 20, 40, 80, 160):
+        folder, row = sequences(f'length-{length}', 300, (length, length), 2), [length]
+        for attention in 'none', 'general':
+            cost = course.values(course.run('train.py', smoke, data_dir=folder, benchmark=2 if smoke else 15,
+                                            attention=attention, n_embd=n_embd, n_hidden=n_hidden, patience=0,
+                                            batch_tokens=16 * (length + 1)))
+            row += [f'{cost["step_ms_median"]:.0f}', f'{cost["peak_memory_mb"]:.0f}']
+        rows.append(row)
+    table(['words', 'ms a step', 'MB', 'with attention: ms a step', 'MB'], rows)
+
+if __name__ == '__main__':
+    course.begin(globals())
+    main()

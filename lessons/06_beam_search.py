@@ -1,0 +1,90 @@
+"""
+Lesson 6. Does a better search give better translations?
+
+A model says how probable a translation is; to find the most probable one, among 25,000 ^ 20, is another
+matter. Greedy decoding takes the likeliest word at each step and cannot take it back. Beam search (Lowerre
+1976; for translation Sutskever et al. 2014, section 3.2) keeps the K best beginnings. So far the idea. But
+Koehn and Knowles 2017 saw BLEU fall again when K grew, and Stahlberg and Byrne 2019 found that the most
+probable translation of all is often the empty one.
+
+Before you run it, write down: how much BLEU has beam 5 more than greedy? At which beam is BLEU greatest,
+without a length penalty and with one? In how many of a hundred sentences does greedy miss a translation
+that the model itself thinks better? What happens to the length of the translations as the beam grows?
+
+    python lessons/06_beam_search.py
+    python lessons/06_beam_search.py --data_dir=data/multi30k --checkpoint=checkpoints/multi30k/best.pt
+"""
+import time
+
+import course
+import plot
+from course import table
+from model import choose_device, choose_dtype, keep_freed_memory
+from sample import bleu, chrf, load, share_of_wins, translate
+from tokenizer import read_lines, read_meta
+
+# -----------------------------------------------------------------------------
+# config
+data_dir = 'data/toy'
+checkpoint = ''             # the model to search with; empty: one is trained for it
+out_dir = 'checkpoints/lesson6'
+max_minutes = 6.0           # of its training
+sentences = 1000            # of the test set
+smoke = False
+# -----------------------------------------------------------------------------
+BEAMS = 1, 2, 3, 5, 10, 20, 50
+
+def main():
+    if not checkpoint:
+        course.train(out_dir, smoke, data_dir=data_dir, max_minutes=max_minutes)
+    device = choose_device('auto')
+    dtype = choose_dtype('auto', device)
+    keep_freed_memory()
+    model, *vocabs = load(checkpoint or f'{out_dir}/best.pt', device)
+    meta = read_meta(data_dir)
+    sources, references = (list(read_lines(f'{data_dir}/test.{meta[side]}'))[:3 if smoke else sentences]
+                           for side in ('source_lang', 'target_lang'))
+
+    def search(K, alpha):
+        """Translations, their scores (for alpha = 0 plain log-probabilities), and sentences a second."""
+        began = time.perf_counter()
+        found = translate(sources, model, *vocabs, beam_size=K, length_penalty=alpha, dtype=dtype,
+                          batch_size=max(1, 640 // K), max_length=1 if smoke else 0)
+        texts, scores = zip(*(best[0] for best in found))
+        return texts, scores, len(sources) / (time.perf_counter() - began)
+
+    # each beam, without the length penalty and with it
+    runs = {(K, alpha): search(K, alpha) for alpha in (0.0, 1.0) for K in BEAMS}
+    def words(texts):
+        return sum(len(text.split()) for text in texts)
+    rows, curves = [], {0.0: [], 1.0: []}
+    for (K, alpha), (texts, scores, speed) in runs.items():
+        score = bleu(texts, references)
+        curves[alpha].append((K, score))
+        rows.append([K, alpha, score, chrf(texts, references), words(texts) / words(references),
+                     sum(text == '' for text in texts),
+                     f'{sum(scores) / len(scores):.3f}' if alpha == 0 else '', f'{speed:.0f}'])
+    table(['beam', 'length penalty', 'BLEU', 'chrF2', 'length ratio', 'empty', 'log-probability',
+           'sentences/s'], rows)
+
+    # what greedy misses: the model's own opinion, without a length penalty
+    greedy, widest = runs[1, 0.0][1], runs[BEAMS[-1], 0.0][1]
+    missed = [sum(b > g + 1e-3 for g, b in zip(greedy, runs[K, 0.0][1])) / len(greedy) for K in BEAMS]
+    short = [sum(w > b + 1e-3 for w, b in zip(widest, runs[K, 0.0][1])) / len(greedy) for K in BEAMS]
+    table(['beam', 'finds a more probable one than greedy', f'but beam {BEAMS[-1]} knows a better one'],
+          [[K, f'{m:.1%}', f'{s:.1%}'] for K, m, s in zip(BEAMS, missed, short)])
+
+    # is it more than chance?
+    best = max(BEAMS, key=lambda K: bleu(runs[K, 1.0][0], references))
+    wins = share_of_wins(runs[best, 1.0][0], runs[1, 1.0][0], references)
+    print(f'\nbeam {best} has more BLEU than greedy in {wins:.1%} of 1,000 test sets drawn from this one')
+
+    rows = [row for row in zip(sources, references, runs[1, 1.0][0], runs[best, 1.0][0]) if row[2] != row[3]]
+    table(['source', 'reference', 'greedy', f'beam {best}'], rows[:10])
+    course.save(f'{out_dir}/06_beam_search.svg',
+                plot.line_chart('Beam search', 'hypotheses kept', 'BLEU',
+                                [('no penalty', curves[0.0]), ('length penalty', curves[1.0])]))
+
+if __name__ == '__main__':
+    course.begin(globals())
+    main()

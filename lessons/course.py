@@ -1,0 +1,93 @@
+"""
+What the lessons share: the project's commands, run as a reader would type them, and tables of what came out.
+
+    python lessons/04_attention.py                  (toy corpus, no network: 15 minutes on two cores)
+    python lessons/04_attention.py --data_dir=data/multi30k
+    python lessons/04_attention.py --smoke          (each part for a few steps, to see that it runs)
+"""
+import contextlib, io, os, pathlib, runpy, shlex, statistics, subprocess, sys
+
+root = pathlib.Path(__file__).parent.parent
+sys.path.insert(0, str(root))
+
+import plot
+from tokenizer import override
+
+TINY = dict(n_embd=16, n_hidden=32, max_steps=2, max_minutes=0, eval_interval=2, eval_sentences=2,
+            log_interval=1)
+
+def begin(script, **flags):
+    """
+    The command line into the lesson's config, and the data unless they are there; flags are prepare.py's. A
+    smoke test has its own folders, so that it spoils nothing.
+    """
+    override(script)
+    smoke = script['smoke']
+    if smoke:
+        script.update(data_dir='data/smoke', out_dir=script['out_dir'].replace('lesson', 'smoke'), seeds=1)
+    if not os.path.exists(f'{script["data_dir"]}/lexicon.txt'):
+        make_data(script['data_dir'], smoke, dataset='toy', **flags, **(dict(toy_pairs=300) if smoke else {}))
+
+def make_data(data_dir, smoke, **flags):
+    run('prepare.py', smoke, data_dir=data_dir, workers=int(smoke), **flags)
+    run('tokenizer.py', smoke, data_dir=data_dir, workers=int(smoke))
+
+def run(script, smoke, **flags):
+    """Show the command and run it; returns what it printed, or ends with its status where it fails."""
+    command = [script, *(f'--{name}={value}' for name, value in flags.items())]
+    print('\n$ python', *map(shlex.quote, command), flush=True)
+    command[0] = str(root / script)
+    if not smoke:
+        done = subprocess.run([sys.executable, *command], stdout=subprocess.PIPE, encoding='utf-8')
+        if done.returncode:
+            raise SystemExit(done.returncode)
+        return done.stdout
+    ours, sys.argv = sys.argv, command              # a new process would load torch first, for seconds
+    try:
+        with contextlib.redirect_stdout(io.TextIOWrapper(io.BytesIO(), 'utf-8')) as printed:
+            runpy.run_path(command[0], run_name='__main__')
+            printed.seek(0)
+            return printed.read()
+    finally:
+        sys.argv = ours
+
+def train(out_dir, smoke, **flags):
+    """Train, unless the same command has run to its end before; returns its log, a list of dicts."""
+    flags = {**flags, 'out_dir': out_dir, 'plot': False, **(TINY if smoke else {})}
+    done = f'{out_dir}/done.txt'
+    if not os.path.exists(done) or open(done, encoding='utf-8').read() != str(flags):
+        run('train.py', smoke, **flags)
+        with open(done, 'w', encoding='utf-8') as file:
+            file.write(str(flags))
+    return plot.read_log(out_dir)
+
+def best_loss(log):
+    return min(entry['valid_loss'] for entry in log if 'valid_loss' in entry)
+
+def evaluate(out_dir, data_dir, smoke, **flags):
+    """Translate the test set; returns the scores by their names, e.g. {'BLEU': 33.1, ...}."""
+    flags = {'evaluate': 'valid' if smoke else 'test', **flags, **(dict(max_length=1) if smoke else {})}
+    return values(run('sample.py', smoke, checkpoint=f'{out_dir}/best.pt', data_dir=data_dir, **flags))
+
+def values(printed):
+    """The numbers among the lines `key value`."""
+    pairs = (line.split(' ', 1) for line in printed.splitlines() if line.count(' ') == 1)
+    return {key: float(value) for key, value in pairs if not key.endswith('signature')}
+
+def spread(numbers):
+    """[33.1, 33.5, 32.9] -> '33.17 ± 0.31': the mean and the standard deviation of several seeds."""
+    if len(numbers) == 1:
+        return f'{numbers[0]:.2f}'
+    return f'{statistics.mean(numbers):.2f} ± {statistics.stdev(numbers):.2f}'
+
+def table(headings, rows):
+    """Print a table in Markdown."""
+    print()
+    for row in [headings, ['---'] * len(headings), *rows]:
+        print('|', ' | '.join(f'{cell:.2f}' if isinstance(cell, float) else str(cell) for cell in row), '|')
+
+def save(path, svg):
+    """Write a picture; those that README.md shows are copies of these."""
+    with open(path, 'w', encoding='utf-8') as file:
+        file.write(svg)
+    print(f'\ndrew {path}')
