@@ -13,8 +13,8 @@ sys.path.insert(0, str(root))
 import plot
 from tokenizer import override
 
-TINY = dict(n_embd=16, n_hidden=32, max_steps=2, max_minutes=0, eval_interval=2, eval_sentences=2,
-            log_interval=1)
+TINY = dict(n_embd=16, n_hidden=32, batch_tokens=300, max_steps=2, max_minutes=0, eval_interval=2,
+            eval_sentences=2, log_interval=1)
 
 def begin(script, **flags):
     """
@@ -24,11 +24,13 @@ def begin(script, **flags):
     override(script)
     smoke = script['smoke']
     if smoke:
-        script.update(data_dir='data/smoke', out_dir=script['out_dir'].replace('lesson', 'smoke'), seeds=1)
+        script.update(data_dir='data/smoke', out_dir=script['out_dir'].replace('lesson', 'smoke'), seeds=1,
+                      **{name: value for name, value in TINY.items() if name in script})
     if not os.path.exists(f'{script["data_dir"]}/lexicon.txt'):
         make_data(script['data_dir'], smoke, dataset='toy', **flags, **(dict(toy_pairs=300) if smoke else {}))
 
 def make_data(data_dir, smoke, **flags):
+    """Prepare and tokenize; flags are prepare.py's."""
     run('prepare.py', smoke, data_dir=data_dir, workers=int(smoke), **flags)
     run('tokenizer.py', smoke, data_dir=data_dir, workers=int(smoke))
 

@@ -1,0 +1,121 @@
+"""
+Lesson 10. How does one train on more text, and longer text, than fits?
+
+Nothing here makes the model better; everything makes it possible. Sentences of like length side by side, so
+that little is padding. A budget of words a batch instead of a number of sentences, so that memory is known.
+Gradients of small batches added up. Half the bits a number. Text that stays on the disk. For long texts, a
+gradient that goes back K steps and no further (truncated BPTT, Williams and Peng 1990), and for large
+vocabularies an output layer that looks at some of the words only (Jean et al. 2015).
+
+Before you run it, write down: what share of plain batches is padding? Which row saves most memory, which most
+time, and which of them costs anything in loss?
+
+    python lessons/10_large_datasets.py
+    python lessons/10_large_datasets.py --data_dir=data/mix --n_embd=512 --n_hidden=512
+"""
+import tracemalloc
+
+import numpy as np
+
+import course
+import plot
+import train as training
+from course import best_loss, make_data, table, train, values
+from tokenizer import read_ids, read_lines, read_meta, replacing
+
+# -----------------------------------------------------------------------------
+# config
+data_dir = 'data/toy'
+out_dir = 'checkpoints/lesson10'
+n_embd = 128
+n_hidden = 256
+batch_tokens = 3000
+max_steps = 300
+learning_rate = 5e-3
+seeds = 1
+smoke = False
+# -----------------------------------------------------------------------------
+
+def padding(batches, sets):
+    """The share of padding in these batches, both sides together."""
+    lengths = [np.diff(offsets) + 1 for _, offsets in sets]
+    cells = sum(len(batch) * side[batch].max() for batch in batches for side in lengths)
+    return 1 - sum(side[batch].sum() for batch in batches for side in lengths) / cells
+
+def joined_data(n, words):
+    """The training text with sentences strung together to texts of about so many target words."""
+    meta = read_meta(data_dir)
+    langs, folder, texts, text = (meta['source_lang'], meta['target_lang']), f'{out_dir}/joined', [], []
+    for pair in zip(*(read_lines(f'{data_dir}/train.{lang}') for lang in langs)):
+        text.append(pair)
+        if sum(len(target.split()) for _, target in text) >= words:
+            texts.append([' '.join(side) for side in zip(*text)])
+            text = []
+        if len(texts) == n:
+            break
+    for lang, lines in zip(langs, zip(*texts)):
+        with replacing(f'{folder}.{lang}', 'w', encoding='utf-8') as file:
+            file.writelines(line + '\n' for line in lines)
+    make_data(folder, smoke, dataset='files', train_source=f'{folder}.{langs[0]}', source_lang=langs[0],
+              train_target=f'{folder}.{langs[1]}', target_lang=langs[1], max_len=0)
+    return folder
+
+def main():
+    meta = read_meta(data_dir)
+    sets = [read_ids(data_dir, 'train', meta[side], meta) for side in ('source_lang', 'target_lang')]
+    n = len(sets[0][1]) - 1
+
+    # what is padding
+    rng = np.random.default_rng(0)
+    sorted_ones = training.make_batches(np.arange(n), sets[0][1], sets[1][1], batch_tokens, rng)
+    plain = np.array_split(rng.permutation(n), len(sorted_ones))
+    widest = [max(len(batch) * (np.diff(sets[1][1])[batch].max() + 1) for batch in batches)
+              for batches in (plain, sorted_ones)]
+    table(['batches', 'padding', 'most target words, padding counted, in one'],
+          [['as many sentences each, at random', f'{padding(plain, sets):.1%}', f'{widest[0]:,}'],
+           [f'at most {batch_tokens} words, by length', f'{padding(sorted_ones, sets):.1%}',
+            f'{widest[1]:,}']])
+
+    # what stays in memory
+    tracemalloc.start()
+    mapped = [read_ids(data_dir, 'train', meta[side], meta) for side in ('source_lang', 'target_lang')]
+    on_disk = tracemalloc.get_traced_memory()[0]
+    lists = [[ids[a:b].tolist() for a, b in zip(offsets, offsets[1:])] for ids, offsets in mapped]
+    in_memory = tracemalloc.get_traced_memory()[0] - on_disk
+    tracemalloc.stop()
+    table(['the training ids', 'MB of memory'],
+          [['memory-mapped', on_disk / 2 ** 20],
+           [f'lists of lists, {len(lists[0]):,} pairs', in_memory / 2 ** 20]])
+
+    # a flag each
+    half = dict(batch_tokens=batch_tokens // 2)
+    arms = {'': {}, 'dtype=float32': dict(dtype='float32'), 'dtype=bfloat16': dict(dtype='bfloat16'),
+            'half the batch': half, 'half the batch and grad_accum=2': {**half, 'grad_accum': 2},
+            'sampled_words=200': dict(sampled_words=200), 'sampled_words=50': dict(sampled_words=50)}
+    model = dict(n_embd=n_embd, n_hidden=n_hidden)
+    rows, bars = [], []
+    for name, flags in arms.items():
+        how = {**model, 'data_dir': data_dir, 'batch_tokens': batch_tokens, **flags}
+        cost = values(course.run('train.py', smoke, **how, benchmark=2 if smoke else 20))
+        log = train(f'{out_dir}/{name.replace(" ", "_") or "plain"}', smoke, max_steps=max_steps,
+                    eval_interval=max_steps, eval_sentences=50, learning_rate=learning_rate, **how)
+        rows.append([name, f'{cost["target_tokens_per_second"]:,.0f}', f'{cost["peak_memory_mb"]:.0f}',
+                     best_loss(log)])
+        bars.append((name or 'no flag', cost['target_tokens_per_second'], 0))
+    table(['flag', 'target words/s', 'peak MB', f'validation loss after {max_steps} steps'], rows)
+
+    # long texts: how far the gradient goes back
+    folder, rows = joined_data(20 if smoke else 2000, 200), []
+    for K in (10, 0) if smoke else (10, 25, 50, 0):
+        how = dict(**model, data_dir=folder, batch_tokens=batch_tokens, tbptt=K)
+        cost = values(course.run('train.py', smoke, **how, benchmark=2 if smoke else 10))
+        log = train(f'{out_dir}/tbptt-{K}', smoke, max_steps=max_steps, eval_interval=max_steps,
+                    eval_sentences=5, learning_rate=learning_rate, **how)
+        rows.append([K or 'all', f'{cost["target_tokens_per_second"]:,.0f}', f'{cost["peak_memory_mb"]:.0f}',
+                     best_loss(log)])
+    table(['steps back, texts of 200 words', 'target words/s', 'peak MB', 'validation loss'], rows)
+    course.save(f'{out_dir}/10_speed.svg', plot.bar_chart('What a flag does', 'target words a second', bars))
+
+if __name__ == '__main__':
+    course.begin(globals())
+    main()

@@ -1,0 +1,116 @@
+"""
+Lesson 12. What can be done when there is little data?
+
+Translations are rare, text in one language is not. Back-translation (Sennrich et al. 2016) trains a model
+in the other direction, lets it translate text of the target language, and adds the pairs: the source is
+made up, the target is real. Edunov et al. 2018 found that sampled sources teach more than the best ones, if
+there are enough real pairs; Caswell et al. 2019 that a tag before the made-up ones does as well. Cheaper
+still: leave out source words at random, or put others in their place (Iyyer et al. 2015; Wang et al. 2018).
+
+Before you run it, write down: with 2,000 real pairs, how many BLEU does the rest of the target side bring?
+More or less than words left out? And with 10,000? Which made-up sources look better, and which teach more?
+
+    python lessons/12_data_augmentation.py
+    python lessons/12_data_augmentation.py --data_dir=data/multi30k --seeds=3
+"""
+import json, os, random, statistics
+
+import course
+import plot
+from course import best_loss, evaluate, spread, table, train
+from tokenizer import read_lines, read_meta, replacing
+
+# -----------------------------------------------------------------------------
+# config
+data_dir = 'data/toy'
+out_dir = 'checkpoints/lesson12'
+n_embd = 128
+n_hidden = 256
+max_steps = 1000
+learning_rate = 5e-3
+sizes = '2000'              # real pairs, e.g. 2000,5000,10000
+synthetic = 10000           # sentences of the rest that are translated back
+seeds = 1
+smoke = False
+# -----------------------------------------------------------------------------
+
+def write(path, lines):
+    with replacing(path, 'w', encoding='utf-8') as file:
+        file.writelines(line + '\n' for line in lines)
+
+def data_set(folder, pairs, langs, counts):
+    """
+    A data set of these pairs, with the validation and test set of data_dir, which are never touched;
+    meta.json says how many pairs are real and how many are not.
+    """
+    for lang, lines in zip(langs, zip(*pairs)):
+        write(f'{folder}.{lang}', lines)
+    files = {f'{split}_{side}': f'{data_dir}/{split}.{lang}' for split in ('valid', 'test')
+             for side, lang in zip(('source', 'target'), langs)}
+    course.make_data(folder, smoke, dataset='files', train_source=f'{folder}.{langs[0]}',
+                     train_target=f'{folder}.{langs[1]}', source_lang=langs[0], target_lang=langs[1],
+                     drop_duplicates=False, **files)
+    meta = {**read_meta(folder), **counts}
+    write(f'{folder}/meta.json', [json.dumps(meta, indent=1)])
+    return folder
+
+def noised(pairs, share, words, rng):
+    """Every pair again, with that share of the source words left out (words empty), or replaced by others."""
+    def noise(text):
+        return ' '.join(word if rng.random() > share else rng.choice(words) if words else ''
+                        for word in text.split()) or text
+    return [(noise(source), target) for source, target in pairs]
+
+def main():
+    meta = read_meta(data_dir)
+    langs = meta['source_lang'], meta['target_lang']
+    everything = list(zip(*(read_lines(f'{data_dir}/train.{lang}') for lang in langs)))
+    random.Random(1).shuffle(everything)
+    how = dict(n_embd=n_embd, n_hidden=n_hidden, max_steps=max_steps, learning_rate=learning_rate,
+               eval_interval=max_steps // 5, eval_sentences=50)
+    os.makedirs(out_dir, exist_ok=True)
+    for size in [200] if smoke else map(int, sizes.split(',')):
+        rng, real = random.Random(2), everything[:size]
+        rest = everything[size:size + (20 if smoke else synthetic)]
+        words = [word for source, _ in real for word in source.split()]
+        place = f'{out_dir}/{size}'
+
+        # the model that translates back, learnt from the pairs turned round, and what it makes of the rest
+        backwards = data_set(f'{place}-back', [pair[::-1] for pair in real], langs[::-1],
+                             dict(real=len(real)))
+        train(f'{place}-back-model', smoke, data_dir=backwards, **how)
+        write(f'{place}-rest.{langs[1]}', [target for _, target in rest])
+        made = {}
+        for name, search in {'greedy': dict(beam_size=1), 'beam': dict(beam_size=5),
+                             'sampling': dict(temperature=1.0)}.items():
+            output = f'{place}-{name}.{langs[0]}'
+            if not os.path.exists(output):          # each drawing is another
+                course.run('sample.py', smoke, checkpoint=f'{place}-back-model/best.pt', output=output,
+                           input=f'{place}-rest.{langs[1]}', max_length=5 if smoke else 0, **search)
+            made[name] = [(source, target) for source, (_, target) in zip(read_lines(output), rest) if source]
+        table(['target, real', *(f'source, {name}' for name in made), 'source, real'],
+              [[rest[i][1], *(made[name][i][0] for name in made), rest[i][0]] for i in range(5)])
+
+        # what each adds to the real pairs
+        arms = {'nothing': [], 'words left out': noised(real, 0.1, [], rng),
+                'words replaced': noised(real, 0.1, words, rng), **made,
+                'sampling, tagged': [(f'<made> {source}', target) for source, target in made['sampling']],
+                'beam and words left out': made['beam'] + noised(real + made['beam'], 0.1, [], rng),
+                'all real, were there so many': rest}
+        rows, bars = [], []
+        for name, more in arms.items():
+            folder = data_set(f'{place}-{name.replace(",", "").replace(" ", "_")}', real + more, langs,
+                              dict(real=len(real), added=len(more), how=name))
+            logs, scores = [], []
+            for seed in range(1, seeds + 1):
+                logs.append(train(f'{folder}-{seed}', smoke, data_dir=folder, seed=seed, **how))
+                scores.append(evaluate(f'{folder}-{seed}', folder, smoke)['BLEU'])
+            rows.append([f'{size:,}', name, f'{len(more):,}', spread([best_loss(log) for log in logs]),
+                         spread(scores)])
+            bars.append((name, statistics.mean(scores), statistics.pstdev(scores)))
+        table(['real pairs', 'added', 'pairs', 'validation loss', 'test BLEU'], rows)
+        course.save(f'{place}.svg', plot.bar_chart(f'{size:,} pairs and what was added', 'BLEU', bars))
+
+if __name__ == '__main__':
+    course.begin(globals())
+    main()
