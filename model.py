@@ -356,6 +356,8 @@ class Seq2Seq(Translator):
     def unroll(self, network, x, state=None, lengths=None):
         """Ours or torch's network: x (B, S, I) -> h at every step (B, S, H) and N states (L * D, B, H)."""
         S = x.shape[1]
+        if lengths is not None and lengths.min() == S:          # nothing is padding: torch is faster then
+            lengths = None
         if self.config.scratch:
             return network(x, state, lengths)
         if lengths is not None:

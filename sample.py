@@ -133,7 +133,8 @@ def beam_search(model, source, lengths, limit, beam_size=5, length_penalty=1.0, 
         log_probs, words = log_probs.topk(n_next)                                               # (R, K) each
         every = (live[:, :, None] + log_probs.view(-1, width, n_next)).flatten(1)               # (B, K * K)
         n_ended = (ended > float('-inf')).sum(1, keepdim=True)                                  # (B, 1)
-        live, best = every.topk(min(K, every.shape[1]))                                         # (B, K) each
+        most = min(K - int(n_ended.min()), every.shape[1])      # places that are open in any sentence
+        live, best = every.topk(most)                                                           # (B, K) each
         parent, word = best // n_next, words.view(every.shape).gather(1, best)                  # (B, K) each
         if trace is not None:
             considered = zip(*(each[0].tolist() for each in every.topk(min(2 * K, every.shape[1]))))
