@@ -79,7 +79,7 @@ def gradient_by_distance(model, length=41, n=100):
     """How much the encoder's last state hangs on a word so many steps before: mean norm of the gradient."""
     torch.manual_seed(0)
     embedded = model.source_embedding.weight                                            # (V, E)
-    x = torch.randn(n, length, embedded.shape[1]) * embedded.std().item()                      # (n, S, E)
+    x = torch.randn(n, length, embedded.shape[1]) * embedded.std().item()               # (n, S, E)
     x.requires_grad_()
     h, _ = model.encoder(x)                                                             # (n, S, H)
     (h[:, -1] * torch.randn(n, h.shape[-1])).sum().backward()

@@ -13,7 +13,7 @@ or "Paul besucht Anna" and "Gestern besuchte Paul Anna"? Which of the three jobs
 
     python lessons/02_introduction.py
 """
-import itertools, os, random
+import itertools, random
 
 import torch
 
@@ -63,9 +63,8 @@ def main_clause(tree):
     return dict(clauses=[bare(tree['clauses'][0])], ask=tree.get('ask'))
 
 def job_data(name, n):
-    """n pairs of a job made by the grammar, as --dataset=files takes them; returns their folder."""
-    rng, folder = random.Random(2), f'{out_dir}/{name}-data'
-    texts = []
+    """n pairs of a job made by the grammar; returns their folder."""
+    rng, texts = random.Random(2), []
     while len(texts) < n:
         tree = prepare.draw(rng)
         text = prepare.realise(tree, 'de')
@@ -73,13 +72,7 @@ def job_data(name, n):
             texts.append((text, ' '.join(reversed(text.split()))))
         elif len(text) > len(short := prepare.realise(main_clause(tree), 'de')):
             texts.append((text, short))
-    os.makedirs(out_dir, exist_ok=True)
-    for side, lines in zip(('long', 'short'), zip(*texts)):
-        with prepare.replacing(f'{out_dir}/{name}.{side}', 'w', encoding='utf-8') as file:
-            file.writelines(line + '\n' for line in lines)
-    course.make_data(folder, smoke, dataset='files', train_source=f'{out_dir}/{name}.long', max_ratio=0,
-                     train_target=f'{out_dir}/{name}.short', source_lang='long', target_lang='short')
-    return folder
+    return course.make_data_of(texts, f'{out_dir}/{name}-data', ('long', 'short'), smoke, max_ratio=0)
 
 def main():
     how = dict(attention='none', bidirectional=False, n_embd=n_embd, n_hidden=n_hidden, max_steps=max_steps,

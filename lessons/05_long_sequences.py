@@ -14,13 +14,13 @@ if each batch has equally many sentences?
     python lessons/05_long_sequences.py
     python lessons/05_long_sequences.py --data_dir=data/mix --n_hidden=512 --n_embd=256 --max_steps=5000
 """
-import os, random
+import random
 
 import course
 import plot
 from course import best_loss, evaluate, spread, table, train
 from sample import load, translate
-from tokenizer import read_lines, replacing
+from tokenizer import read_lines
 
 # -----------------------------------------------------------------------------
 # config
@@ -36,15 +36,11 @@ smoke = False
 # -----------------------------------------------------------------------------
 
 def sequences(name, n, lengths, seed):
-    """n random sequences of letters, each its own translation, as --dataset=files takes them."""
-    rng, folder = random.Random(seed), f'{out_dir}/{name}'
-    os.makedirs(out_dir, exist_ok=True)
-    lines = [' '.join(rng.choices('abcdefghijklmnop', k=rng.randint(*lengths))) + '\n' for _ in range(n)]
-    with replacing(f'{folder}.txt', 'w', encoding='utf-8') as file:
-        file.writelines(lines)
-    course.make_data(folder, smoke, dataset='files', train_source=f'{folder}.txt', source_lang='in',
-                     train_target=f'{folder}.txt', target_lang='out', drop_identical=False)
-    return folder
+    """n random sequences of letters, each its own translation; returns their folder."""
+    rng = random.Random(seed)
+    lines = [' '.join(rng.choices('abcdefghijklmnop', k=rng.randint(*lengths))) for _ in range(n)]
+    return course.make_data_of(zip(lines, lines), f'{out_dir}/{name}', ('in', 'out'), smoke,
+                               drop_identical=False)
 
 def recovered(checkpoint, folder):
     """For lengths 5, 10, ...: the share of symbols that are written out again at their place."""

@@ -13,7 +13,7 @@ long? Which remedy helps most, and which costs nothing?
 
     python lessons/07_very_long_sentences.py
 """
-import collections, os, random
+import collections, random
 
 import torch
 
@@ -22,7 +22,7 @@ import plot
 import prepare
 from course import table, train
 from sample import attention_weights, bleu, load, ngrams, pad, translate
-from tokenizer import EOS, replacing, split
+from tokenizer import EOS, split
 
 # -----------------------------------------------------------------------------
 # config
@@ -57,14 +57,9 @@ def joined(pairs, words):
 
 def training_data(name, n, most):
     """n texts of up to a random number of words, at most `most`; returns their folder."""
-    pairs, rng, folder = sentences(1), random.Random(1), f'{out_dir}/{name}-data'
+    pairs, rng = sentences(1), random.Random(1)
     texts = [joined(pairs, rng.randint(25, most)) if most > 25 else next(pairs) for _ in range(n)]
-    for lang, lines in zip(('de', 'en'), zip(*texts)):
-        with replacing(f'{out_dir}/{name}.{lang}', 'w', encoding='utf-8') as file:
-            file.writelines(line + '\n' for line in lines)
-    course.make_data(folder, smoke, dataset='files', train_source=f'{out_dir}/{name}.de', max_len=200,
-                     train_target=f'{out_dir}/{name}.en')
-    return folder
+    return course.make_data_of(texts, f'{out_dir}/{name}-data', ('de', 'en'), smoke, max_len=200)
 
 def said_twice(texts):
     """The share of the 4-grams of words that stood in the same text before."""
@@ -85,7 +80,6 @@ def lost(model, vocabs, pair):
     return (at.diff().abs() > 15).float().mean().item()
 
 def main():
-    os.makedirs(out_dir, exist_ok=True)
     n, models = 600 if smoke else 40000, {}
     for name, n_texts, most in ('short', n, 25), ('joined', n // 4, 120):
         train(f'{out_dir}/{name}', smoke, data_dir=training_data(name, n_texts, most), n_embd=n_embd,

@@ -12,7 +12,7 @@ ending? Does it help to read the source backwards (Sutskever et al. 2014)? To do
 
     python lessons/09_without_attention.py
 """
-import os, random
+import random
 
 import regex
 
@@ -21,7 +21,6 @@ import plot
 import prepare
 from course import spread, table, train
 from sample import load, translate
-from tokenizer import replacing
 
 # -----------------------------------------------------------------------------
 # config
@@ -63,13 +62,9 @@ def sentence(rng, distance):
     return *texts, forms
 
 def main():
-    rng, folder, n = random.Random(1), f'{out_dir}/data', 600 if smoke else 40000
-    os.makedirs(out_dir, exist_ok=True)
-    for lang, lines in zip(('de', 'en'), zip(*(sentence(rng, rng.randint(2, 40))[:2] for _ in range(n)))):
-        with replacing(f'{out_dir}/train.{lang}', 'w', encoding='utf-8') as file:
-            file.writelines(line + '\n' for line in lines)
-    course.make_data(folder, smoke, dataset='files', train_source=f'{out_dir}/train.de',
-                     train_target=f'{out_dir}/train.en')
+    rng = random.Random(1)
+    pairs = (sentence(rng, rng.randint(2, 40))[:2] for _ in range(600 if smoke else 40000))
+    folder = course.make_data_of(pairs, f'{out_dir}/data', ('de', 'en'), smoke)
     alone = dict(attention='none', bidirectional=False)
     rows, curves = [], []
     arms = {'attention': {}, 'none': alone, 'none, source reversed': {**alone, 'reverse_source': True},

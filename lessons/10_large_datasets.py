@@ -20,8 +20,8 @@ import numpy as np
 import course
 import plot
 import train as training
-from course import best_loss, make_data, table, train, values
-from tokenizer import read_ids, read_lines, read_meta, replacing
+from course import best_loss, table, train, values
+from tokenizer import read_ids, read_lines, read_meta
 
 # -----------------------------------------------------------------------------
 # config
@@ -45,7 +45,7 @@ def padding(batches, sets):
 def joined_data(n, words):
     """The training text with sentences strung together to texts of about so many target words."""
     meta = read_meta(data_dir)
-    langs, folder, texts, text = (meta['source_lang'], meta['target_lang']), f'{out_dir}/joined', [], []
+    langs, texts, text = (meta['source_lang'], meta['target_lang']), [], []
     for pair in zip(*(read_lines(f'{data_dir}/train.{lang}') for lang in langs)):
         text.append(pair)
         if sum(len(target.split()) for _, target in text) >= words:
@@ -53,12 +53,7 @@ def joined_data(n, words):
             text = []
         if len(texts) == n:
             break
-    for lang, lines in zip(langs, zip(*texts)):
-        with replacing(f'{folder}.{lang}', 'w', encoding='utf-8') as file:
-            file.writelines(line + '\n' for line in lines)
-    make_data(folder, smoke, dataset='files', train_source=f'{folder}.{langs[0]}', source_lang=langs[0],
-              train_target=f'{folder}.{langs[1]}', target_lang=langs[1], max_len=0)
-    return folder
+    return course.make_data_of(texts, f'{out_dir}/joined', langs, smoke, max_len=0)
 
 def main():
     meta = read_meta(data_dir)

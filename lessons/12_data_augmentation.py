@@ -43,13 +43,9 @@ def data_set(folder, pairs, langs, counts):
     A data set of these pairs, with the validation and test set of data_dir, which are never touched;
     meta.json says how many pairs are real and how many are not.
     """
-    for lang, lines in zip(langs, zip(*pairs)):
-        write(f'{folder}.{lang}', lines)
     files = {f'{split}_{side}': f'{data_dir}/{split}.{lang}' for split in ('valid', 'test')
              for side, lang in zip(('source', 'target'), langs)}
-    course.make_data(folder, smoke, dataset='files', train_source=f'{folder}.{langs[0]}',
-                     train_target=f'{folder}.{langs[1]}', source_lang=langs[0], target_lang=langs[1],
-                     drop_duplicates=False, **files)
+    course.make_data_of(pairs, folder, langs, smoke, drop_duplicates=False, **files)
     meta = {**read_meta(folder), **counts}
     write(f'{folder}/meta.json', [json.dumps(meta, indent=1)])
     return folder

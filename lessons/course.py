@@ -1,9 +1,5 @@
 """
 What the lessons share: the project's commands, run as a reader would type them, and tables of what came out.
-
-    python lessons/04_attention.py                  (toy corpus, no network: 15 minutes on two cores)
-    python lessons/04_attention.py --data_dir=data/multi30k
-    python lessons/04_attention.py --smoke          (each part for a few steps, to see that it runs)
 """
 import contextlib, io, os, pathlib, runpy, shlex, statistics, subprocess, sys
 
@@ -11,7 +7,7 @@ root = pathlib.Path(__file__).parent.parent
 sys.path.insert(0, str(root))
 
 import plot
-from tokenizer import override
+from tokenizer import override, replacing
 
 TINY = dict(n_embd=16, n_hidden=32, batch_tokens=300, max_steps=2, max_minutes=0, eval_interval=2,
             eval_sentences=2, log_interval=1)
@@ -33,6 +29,16 @@ def make_data(data_dir, smoke, **flags):
     """Prepare and tokenize; flags are prepare.py's."""
     run('prepare.py', smoke, data_dir=data_dir, workers=int(smoke), **flags)
     run('tokenizer.py', smoke, data_dir=data_dir, workers=int(smoke))
+
+def make_data_of(pairs, folder, langs, smoke, **flags):
+    """The same for pairs of texts of a lesson's own; returns the folder."""
+    os.makedirs(folder, exist_ok=True)
+    for lang, lines in zip(langs, zip(*pairs)):
+        with replacing(f'{folder}.{lang}', 'w', encoding='utf-8') as file:
+            file.writelines(line + '\n' for line in lines)
+    make_data(folder, smoke, dataset='files', train_source=f'{folder}.{langs[0]}', source_lang=langs[0],
+              train_target=f'{folder}.{langs[1]}', target_lang=langs[1], **flags)
+    return folder
 
 def run(script, smoke, **flags):
     """Show the command and run it; returns what it printed, or ends with its status where it fails."""
@@ -59,8 +65,7 @@ def train(out_dir, smoke, **flags):
     done = f'{out_dir}/done.txt'
     if not os.path.exists(done) or open(done, encoding='utf-8').read() != str(flags):
         run('train.py', smoke, **flags)
-        with open(done, 'w', encoding='utf-8') as file:
-            file.write(str(flags))
+        pathlib.Path(done).write_text(str(flags), encoding='utf-8')
     return plot.read_log(out_dir)
 
 def best_loss(log):
@@ -90,6 +95,5 @@ def table(headings, rows):
 
 def save(path, svg):
     """Write a picture; those that README.md shows are copies of these."""
-    with open(path, 'w', encoding='utf-8') as file:
-        file.write(svg)
+    pathlib.Path(path).write_text(svg, encoding='utf-8')
     print(f'\ndrew {path}')
