@@ -576,6 +576,8 @@ def test_benchmark():
     out, _ = run('train.py --data_dir=bench --benchmark=3 --n_embd=32 --n_hidden=64 --device=cpu '
                  '--dtype=float32 --out_dir=bench-out')
     found = {key: float(value) for key, value in (line.split() for line in out.splitlines()[1:])}
+    times = {key: found.pop(key) for key in list(found) if key.startswith('time_in_')}
+    assert all(0 < share < 1 for share in times.values()) and 'time_in_OutputLoss' in times
     assert list(found) == ['target_tokens_per_second', 'source_tokens_per_second', 'padding_share',
                            'step_ms_median', 'step_ms_p10', 'step_ms_p90', 'loader_share', 'peak_memory_mb',
                            'model_gflops_per_second', 'matmul_gflops_per_second', 'matmul_share']

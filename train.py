@@ -332,6 +332,10 @@ def report_speed(config, batches, train_set, learner, optimizer, scaler, device,
         peak /= 2 ** 20 if sys.platform == 'darwin' else 2 ** 10
     model_speed = count_flops(config, [batch for batch, _ in some], device, dtype) / sum(s for _, s in some)
     limit = matmul_speed(device, dtype, wait)
+    with torch.profiler.profile() as profiler:
+        train_step(learner, parts, 0.0, optimizer, scaler, world)
+    calls = profiler.key_averages()
+    profiled = sum(call.self_cpu_time_total for call in calls)          # microseconds
     for key, value in {'target_tokens_per_second': f'{target_words / seconds:.0f}',
                        'source_tokens_per_second': f'{source_words / seconds:.0f}',
                        'padding_share': f'{1 - (source_words + target_words) / cells:.4f}',
@@ -342,6 +346,10 @@ def report_speed(config, batches, train_set, learner, optimizer, scaler, device,
                        'matmul_gflops_per_second': f'{limit / 1e9:.1f}',
                        'matmul_share': f'{model_speed / limit:.3f}'}.items():
         print(key, value)
+    # where the processor's time goes; what a call calls is counted with it
+    for call in sorted(calls, key=lambda call: -call.cpu_time_total)[:12]:
+        if 'autograd::engine' not in call.key:
+            print(f'time_in_{call.key} {call.cpu_time_total / profiled:.3f}')
 
 # -----------------------------------------------------------------------------
 

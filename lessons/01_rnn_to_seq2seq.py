@@ -32,9 +32,11 @@ from tokenizer import EOS, PAD, read_ids, read_lines, read_meta, read_vocabulary
 # config
 data_dir = 'data/toy'
 out_dir = 'checkpoints/lesson1'
-n_embd = 64
-n_hidden = 128
-max_steps = 800
+n_embd = 256
+n_hidden = 256
+dropout = 0.1
+batch_tokens = 500          # small, so that there are many updates: without attention it takes many
+max_steps = 2000
 learning_rate = 5e-3
 seeds = 3
 smoke = False
@@ -102,9 +104,9 @@ def main():
         for seed in range(1, seeds + 1):
             folder = f'{out_dir}/{cell}-{seed}'
             logs.append(train(folder, smoke, data_dir=data_dir, cell=cell, scratch=True, attention='none',
-                              bidirectional=False, n_embd=n_embd, n_hidden=n_hidden, max_steps=max_steps,
-                              eval_interval=max_steps // 4, eval_sentences=100, learning_rate=learning_rate,
-                              seed=seed, dtype='float32'))
+                              bidirectional=False, n_embd=n_embd, n_hidden=n_hidden, dropout=dropout,
+                              batch_tokens=batch_tokens, max_steps=max_steps, eval_interval=max_steps // 4,
+                              eval_sentences=100, learning_rate=learning_rate, seed=seed, dtype='float32'))
             scores.append(evaluate(folder, data_dir, smoke)['BLEU'])
         rows.append([f'encoder-decoder, {cell}', spread([best_loss(log) for log in logs]), spread(scores)])
         trained, _, _ = load(f'{out_dir}/{cell}-1/best.pt')

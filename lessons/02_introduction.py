@@ -28,9 +28,11 @@ from tokenizer import EOS, read_lines
 # config
 data_dir = 'data/toy'       # of the toy corpus
 out_dir = 'checkpoints/lesson2'
-n_embd = 64
+n_embd = 256
 n_hidden = 256
-max_steps = 1500
+dropout = 0.1
+batch_tokens = 500
+max_steps = 3000
 learning_rate = 5e-3
 seeds = 1
 smoke = False
@@ -75,8 +77,9 @@ def job_data(name, n):
     return course.make_data_of(texts, f'{out_dir}/{name}-data', ('long', 'short'), smoke, max_ratio=0)
 
 def main():
-    how = dict(attention='none', bidirectional=False, n_embd=n_embd, n_hidden=n_hidden, max_steps=max_steps,
-               eval_interval=max_steps // 3, eval_sentences=100, learning_rate=learning_rate)
+    how = dict(attention='none', bidirectional=False, n_embd=n_embd, n_hidden=n_hidden, dropout=dropout,
+               batch_tokens=batch_tokens, max_steps=max_steps, eval_interval=max_steps // 3,
+               eval_sentences=100, learning_rate=learning_rate)
     train(f'{out_dir}/translate', smoke, data_dir=data_dir, **how)
     model, vocab, _ = load(f'{out_dir}/translate/best.pt')
 

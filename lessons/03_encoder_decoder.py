@@ -14,7 +14,7 @@ words than after the true ones? What does reversing the source bring?
     python lessons/03_encoder_decoder.py
     python prepare.py --dataset=multi30k --source_lang=en --target_lang=fr --data_dir=data/multi30k.fr
     python tokenizer.py --data_dir=data/multi30k.fr
-    python lessons/03_encoder_decoder.py --data_dir=data/multi30k.fr --n_hidden=512 --n_embd=256
+    python lessons/03_encoder_decoder.py --data_dir=data/multi30k.fr --dropout=0.3 --max_steps=3000
 """
 import math
 
@@ -33,9 +33,11 @@ from tokenizer import BOS, PAD, read_ids, read_meta, read_vocabulary
 # config
 data_dir = 'data/toy.fr'
 out_dir = 'checkpoints/lesson3'
-n_embd = 64
-n_hidden = 128
-max_steps = 1000
+n_embd = 256
+n_hidden = 256
+dropout = 0.1
+batch_tokens = 500
+max_steps = 2000
 learning_rate = 5e-3
 seeds = 3
 smoke = False
@@ -111,8 +113,9 @@ def main():
         for seed in range(1, seeds + 1):
             folder = f'{out_dir}/{name.replace(",", "").replace(" ", "_")}-{seed}'
             logs.append(train(folder, smoke, data_dir=data_dir, n_embd=n_embd, n_hidden=n_hidden, **how,
-                              max_steps=max_steps, eval_interval=max_steps // 4, eval_sentences=100,
-                              learning_rate=learning_rate, seed=seed))
+                              dropout=dropout, batch_tokens=batch_tokens, max_steps=max_steps,
+                              eval_interval=max_steps // 4, eval_sentences=100, learning_rate=learning_rate,
+                              seed=seed))
             scores.append(evaluate(folder, data_dir, smoke)['BLEU'])
         rows.append([name, spread([best_loss(log) for log in logs]), spread(scores)])
         if 'reversed' not in name:

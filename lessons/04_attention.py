@@ -12,7 +12,7 @@ how much? Which is slowest, and why? Of a hundred words, for how many does atten
 word, and could the translation be right all the same?
 
     python lessons/04_attention.py
-    python lessons/04_attention.py --data_dir=data/multi30k --n_hidden=512 --n_embd=256 --max_steps=2000
+    python lessons/04_attention.py --data_dir=data/multi30k --dropout=0.3 --max_steps=3000
 """
 import random
 
@@ -31,9 +31,11 @@ from tokenizer import EOS, read_meta, read_vocabulary, split
 # config
 data_dir = 'data/toy'
 out_dir = 'checkpoints/lesson4'
-n_embd = 64
-n_hidden = 128              # of the model with general attention; the others' are near
-max_steps = 1000
+n_embd = 256
+n_hidden = 256              # of the model with general attention; the others' are near
+dropout = 0.1
+batch_tokens = 500
+max_steps = 2000
 learning_rate = 5e-3
 seeds = 3
 smoke = False
@@ -100,8 +102,9 @@ def main():
         for seed in range(1, seeds + 1):
             folder = f'{out_dir}/{kind}-{seed}'
             logs.append(train(folder, smoke, data_dir=data_dir, attention=kind, n_embd=n_embd,
-                              n_hidden=hidden, max_steps=max_steps, eval_sentences=100,
-                              eval_interval=max_steps // 5, learning_rate=learning_rate, seed=seed))
+                              n_hidden=hidden, dropout=dropout, batch_tokens=batch_tokens,
+                              max_steps=max_steps, eval_interval=max_steps // 10, eval_sentences=100,
+                              learning_rate=learning_rate, seed=seed))
             scores.append(evaluate(folder, data_dir, smoke)['BLEU'])
             if kind != 'none' and meta['dataset'] == 'toy':
                 wrong.append(100 * misaligned(f'{folder}/best.pt', langs, 3 if smoke else 300))

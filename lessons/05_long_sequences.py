@@ -12,7 +12,7 @@ state of twice the size remember twice as many symbols? How do memory and time a
 if each batch has equally many sentences?
 
     python lessons/05_long_sequences.py
-    python lessons/05_long_sequences.py --data_dir=data/mix --n_hidden=512 --n_embd=256 --max_steps=5000
+    python lessons/05_long_sequences.py --data_dir=data/mix --max_steps=6000 --seeds=1
 """
 import random
 
@@ -26,10 +26,12 @@ from tokenizer import read_lines
 # config
 data_dir = 'data/toy'
 out_dir = 'checkpoints/lesson5'
-n_embd = 64
-n_hidden = 128
-max_steps = 1000
-copy_steps = 1000
+n_embd = 256
+n_hidden = 256
+dropout = 0.1
+batch_tokens = 500
+max_steps = 3000
+copy_steps = 3000
 learning_rate = 5e-3
 seeds = 3
 smoke = False
@@ -54,8 +56,8 @@ def recovered(checkpoint, folder):
     return sorted((length, sum(shares) / len(shares)) for length, shares in fives.items())
 
 def main():
-    how = dict(n_embd=n_embd, max_steps=max_steps, learning_rate=learning_rate, eval_sentences=100,
-               eval_interval=max_steps // 4)
+    how = dict(n_embd=n_embd, dropout=dropout, batch_tokens=batch_tokens, max_steps=max_steps,
+               learning_rate=learning_rate, eval_sentences=100, eval_interval=max_steps // 4)
 
     # BLEU by length
     rows, curves = [], []
