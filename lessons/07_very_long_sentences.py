@@ -4,17 +4,18 @@ Lesson 7. What happens to sentences longer than any in training?
 A recurrent network runs for as many steps as one likes, so nothing stops us from translating 200 words with
 a model that has never seen more than 25. Koehn and Knowles 2017 (section 3.5) found that quality falls off
 there; the output is too short, or says a part twice. Attention has to know where it is, and it learnt that
-on short sentences. Three remedies: cut the text at its full stops and translate the parts; train on
-sentences joined together; or let the beam search punish what was never looked at (coverage, Wu et al. 2016,
-eq. 14).
+on short sentences. Three remedies: cut the text at its marks and translate the parts; train on sentences
+joined together; or let the beam search punish what was never looked at (coverage, Wu et al. 2016, eq. 14).
 
 Before you run it, write down: at which length does BLEU break? Are the translations then too short or too
 long? Which remedy helps most, and which costs nothing?
 
     python lessons/07_very_long_sentences.py
+    python lessons/07_very_long_sentences.py --data_dir=data/mix --max_steps=5000 --lengths=15,25,35,45,70
 """
-import collections, random
+import collections, itertools, random
 
+import regex
 import torch
 
 import course
@@ -22,44 +23,62 @@ import plot
 import prepare
 from course import table, train
 from sample import attention_weights, bleu, load, ngrams, pad, translate
-from tokenizer import EOS, split
+from tokenizer import EOS, read_lines, read_meta, split
 
 # -----------------------------------------------------------------------------
 # config
-data_dir = 'data/toy'       # what it is trained on is made from the same grammar
+data_dir = 'data/toy'       # of the toy corpus the texts are drawn anew, others are sorted out by length
 out_dir = 'checkpoints/lesson7'
-n_embd = 64
+lengths = '25,50,75,100,150,200'    # source words of the test texts, at most
+n_embd = 256
 n_hidden = 256
-max_steps = 2000
+dropout = 0.1
+batch_tokens = 500
+max_steps = 3000
 learning_rate = 5e-3
 seeds = 1
 smoke = False
 # -----------------------------------------------------------------------------
-LENGTHS = 25, 50, 75, 100, 150, 200         # source words of the test texts, at most
+SHORT = 25                  # words a side, at most, that the first model sees
+
+def n_words(text):
+    return len(split(text))
 
 def sentences(seed):
-    """Endless pairs of at most 25 words a side."""
+    """Endless short pairs of the grammar."""
     rng = random.Random(seed)
     while True:
         tree = prepare.draw(rng)
         pair = [prepare.realise(tree, lang) for lang in ('de', 'en')]
-        if max(len(split(text)) for text in pair) <= 25:
+        if max(map(n_words, pair)) <= SHORT:
             yield pair
+
+def pairs_of(part, langs):
+    return list(zip(*(read_lines(f'{data_dir}/{part}.{lang}') for lang in langs)))
 
 def joined(pairs, words):
     """Sentences one after the other, as long as they have no more words than that."""
     texts = next(pairs)
     for pair in pairs:
         longer = [' '.join(both) for both in zip(texts, pair)]
-        if len(split(longer[0])) > words:
-            return texts
+        if n_words(longer[0]) > words:
+            break
         texts = longer
+    return texts
 
-def training_data(name, n, most):
+def training_data(name, pairs, n, most, langs):
     """n texts of up to a random number of words, at most `most`; returns their folder."""
-    pairs, rng = sentences(1), random.Random(1)
-    texts = [joined(pairs, rng.randint(25, most)) if most > 25 else next(pairs) for _ in range(n)]
-    return course.make_data_of(texts, f'{out_dir}/{name}-data', ('de', 'en'), smoke, max_len=200)
+    rng = random.Random(1)
+    texts = [joined(pairs, rng.randint(SHORT, most)) if most > SHORT else next(pairs) for _ in range(n)]
+    return course.make_data_of(texts, f'{out_dir}/{name}-data', langs, smoke, max_len=200)
+
+def parts(text):
+    """A text cut at its marks, as seldom as parts of at most SHORT words allow."""
+    found = ['']
+    for piece in regex.split(r'(?<=[.?!;:,])\s', text):
+        longer = f'{found[-1]} {piece}'.strip()
+        found[-1:] = [longer] if not found[-1] or n_words(longer) <= SHORT else [found[-1], piece]
+    return found
 
 def said_twice(texts):
     """The share of the 4-grams of words that stood in the same text before."""
@@ -80,10 +99,15 @@ def lost(model, vocabs, pair):
     return (at.diff().abs() > 15).float().mean().item()
 
 def main():
-    n, models = 600 if smoke else 40000, {}
-    for name, n_texts, most in ('short', n, 25), ('joined', n // 4, 120):
-        train(f'{out_dir}/{name}', smoke, data_dir=training_data(name, n_texts, most), n_embd=n_embd,
-              n_hidden=n_hidden, max_steps=max_steps, learning_rate=learning_rate, eval_sentences=50,
+    meta = read_meta(data_dir)
+    langs, toy, models = (meta['source_lang'], meta['target_lang']), meta['dataset'] == 'toy', {}
+    short = [] if toy else [p for p in pairs_of('train', langs) if max(map(n_words, p)) <= SHORT]
+    n = 600 if smoke else 40000 if toy else len(short)
+    for name, n_texts, most in ('short', n, SHORT), ('joined', n // 4, 120):
+        pairs = sentences(1) if toy else itertools.cycle(short)
+        train(f'{out_dir}/{name}', smoke, data_dir=training_data(name, pairs, n_texts, most, langs),
+              n_embd=n_embd, n_hidden=n_hidden, dropout=dropout, batch_tokens=batch_tokens,
+              max_steps=max_steps, learning_rate=learning_rate, eval_sentences=50,
               eval_interval=max_steps // 4)
         models[name] = load(f'{out_dir}/{name}/best.pt')
 
@@ -91,28 +115,30 @@ def main():
         return lambda texts: [found[0][0] for found in translate(
             texts, *models[name], max_length=1 if smoke else 0, batch_size=16, **how)]
 
-    def in_parts(texts):                            # each sentence on its own
-        parts = [text.replace('. ', '.\n').replace('? ', '?\n').split('\n') for text in texts]
-        found = iter(plainly('short')([part for text in parts for part in text]))
-        return [' '.join(next(found) for _ in text) for text in parts]
+    def in_parts(texts):
+        found = iter(plainly('short')([part for text in texts for part in parts(text)]))
+        return [' '.join(next(found) for _ in parts(text)) for text in texts]
 
     ways = {'trained on 25 words': plainly('short'), 'with coverage': plainly('short', coverage_penalty=0.2),
-            'cut at full stops': in_parts, 'trained on joined sentences': plainly('joined')}
-    rows, curves = [], {way: [] for way in ways}
-    for words in LENGTHS[:2] if smoke else LENGTHS:
+            'cut at marks': in_parts, 'trained on joined sentences': plainly('joined')}
+    rows, curves, shorter = [], {way: [] for way in ways}, 0
+    limits = list(map(int, lengths.split(',')))
+    for words in limits[:2] if smoke else limits:
         pairs = sentences(2)
-        texts = [joined(pairs, words) for _ in range(4 if smoke else 60)]
+        texts = ([joined(pairs, words) for _ in range(4 if smoke else 60)] if toy else
+                 [pair for pair in pairs_of('test', langs) if shorter < n_words(pair[0]) <= words])
         sources, references = zip(*texts)
         for way, translated in ways.items():
             found = translated(list(sources))
             curves[way].append((words, bleu(found, references)))
             ratio = sum(len(text.split()) for text in found) / sum(len(text.split()) for text in references)
-            rows.append([words, way, curves[way][-1][1], f'{ratio:.2f}', f'{said_twice(found):.1%}',
-                         f'{left_out(found, references):.1%}'])
+            rows.append([words, len(texts), way, curves[way][-1][1], f'{ratio:.2f}',
+                         f'{said_twice(found):.1%}', f'{left_out(found, references):.1%}'])
         for name, (model, *vocabs) in models.items():
             jumps = sum(lost(model, vocabs, pair) for pair in texts) / len(texts)
             print(f'up to {words} words, {name}: attention jumps at {jumps:.1%} of the words')
-    table(['words', 'way', 'BLEU', 'length ratio', 'said twice', 'left out'], rows)
+        shorter = words
+    table(['words', 'texts', 'way', 'BLEU', 'length ratio', 'said twice', 'left out'], rows)
     course.save(f'{out_dir}/07_long.svg', plot.line_chart(
         'Longer than in training', 'source words', 'BLEU', list(curves.items()), may_be_log=False))
 

@@ -3,20 +3,21 @@ Lesson 8. LSTM with attention or Transformer: which wins, and when?
 
 The Transformer (Vaswani et al. 2017) has no state that goes from step to step: every word asks every other,
 and all steps of a training sentence are computed at once. On a GPU and on much data it has won. On little
-data, on a CPU, at equal parameters and equal time? Both are trained here on a small part of the text, a
-larger one and all of it, for the same number of minutes.
+data, on a CPU, at equal parameters and equal time? Both are trained here on a part of the text and on all of
+it, for the same number of minutes.
 
-Before you run it, write down: which is better on 2,000 pairs, which on all? Which sees more words a second in
+Before you run it, write down: which is better on 5,000 pairs, which on all? Which sees more words a second in
 training, and which translates faster, short sentences and long ones?
 
     python lessons/08_seq2seq_vs_transformer.py
-    python lessons/08_seq2seq_vs_transformer.py --data_dir=data/multi30k --max_minutes=10
+    python lessons/08_seq2seq_vs_transformer.py --data_dir=data/multi30k --dropout=0.3 --max_minutes=10
+    python lessons/08_seq2seq_vs_transformer.py --data_dir=data/mix --sizes= --max_minutes=20
 """
 import time
 
 import course
 import plot
-from course import best_loss, evaluate, spread, table, train
+from course import best_loss, evaluate, spread, table, train, values
 from model import choose_dtype, keep_freed_memory
 from sample import load, translate
 from tokenizer import read_lines, read_meta
@@ -25,12 +26,14 @@ from tokenizer import read_lines, read_meta
 # config
 data_dir = 'data/toy'
 out_dir = 'checkpoints/lesson8'
+sizes = '5000'              # pairs of the parts, e.g. 1000,5000; all of them come last
 max_minutes = 2.0           # of each training
+dropout = 0.1
 seeds = 1
 smoke = False
 # -----------------------------------------------------------------------------
-KINDS = {'LSTM': dict(arch='seq2seq', n_embd=256, n_hidden=384, learning_rate=5e-3),
-         'Transformer': dict(arch='transformer', n_embd=192, n_layer=3, n_hidden=768, learning_rate=1e-3)}
+KINDS = {'LSTM': dict(arch='seq2seq', n_embd=256, n_hidden=512, learning_rate=5e-3),
+         'Transformer': dict(arch='transformer', n_embd=256, n_layer=2, n_hidden=768, learning_rate=1.5e-3)}
 
 def part_of_it(n):
     """The first n training pairs as a data set of their own, with the same validation and test set."""
@@ -55,30 +58,34 @@ def main():
     keep_freed_memory()
     meta = read_meta(data_dir)
     n_all = meta['files'][f'train.{meta["source_lang"]}']['sentences']
-    rows, by_step, by_minute = [], [], []
-    for n in sorted({min(n_all, 50 if smoke else 2000), min(n_all, 100 if smoke else 10000), n_all}):
+    rows, by_length, by_step, by_minute = [], [], [], []
+    for n in [100, n_all] if smoke else [*map(int, filter(None, sizes.split(','))), n_all]:
         folder = data_dir if n == n_all else part_of_it(n)
         for kind, how in KINDS.items():
             logs, scores = [], []
             for seed in range(1, seeds + 1):
                 out = f'{out_dir}/{kind}-{n}-{seed}'
-                logs.append(train(out, smoke, data_dir=folder, max_minutes=max_minutes, seed=seed,
-                                  eval_interval=100, eval_sentences=50, patience=0, **how))
+                logs.append(train(out, smoke, data_dir=folder, max_minutes=max_minutes, dropout=dropout,
+                                  seed=seed, eval_interval=100, eval_sentences=50, patience=0, **how))
                 scores.append(evaluate(out, folder, smoke))
             lines = sorted(read_lines(f'{data_dir}/test.{meta["source_lang"]}'), key=len)
             third = len(lines) // 3
             speeds = [speed(f'{out}/best.pt', part[:6 if smoke else 300])
                       for part in (lines[:third], lines[-third:])]
-            trained = sorted(e['tokens_per_second'] for log in logs for e in log if 'loss' in e)
+            cost = values(course.run('train.py', smoke, data_dir=folder, benchmark=2 if smoke else 20, **how))
             rows.append([f'{n:,}', kind, f'{logs[0][0]["parameters"]:,}',
                          spread([best_loss(log) for log in logs]), spread([s['BLEU'] for s in scores]),
-                         f'{trained[len(trained) // 2]:,.0f}',
+                         f'{cost["target_tokens_per_second"]:,.0f}', f'{cost["peak_memory_mb"]:.0f}',
                          *(f'{s:.0f}' for s in speeds)])
+            by_length.append([f'{n:,}', kind, *(s for key, s in scores[0].items() if key.startswith('BLEU_')
+                                                and key[5:6].isdigit())])
             for curve, key in (by_step, 'step'), (by_minute, 'minutes'):
                 curve.append((f'{kind}, {n:,} pairs', [(e[key], e['valid_loss']) for e in logs[0]
                                                         if 'valid_loss' in e]))
     table(['pairs', 'model', 'parameters', 'validation loss', 'test BLEU', 'words/s in training',
-           'sentences/s, short', 'long'], rows)
+           'peak MB', 'sentences/s, short', 'long'], rows)
+    table(['pairs', 'BLEU by source words', *(key[5:].replace('_', ' ') for key in scores[0]
+                                              if key.startswith('BLEU_') and key[5:6].isdigit())], by_length)
     for curve, key in (by_step, 'steps'), (by_minute, 'minutes'):
         course.save(f'{out_dir}/08_{key}.svg',
                     plot.line_chart('LSTM and Transformer', key, 'validation loss', curve))

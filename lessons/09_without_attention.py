@@ -26,11 +26,13 @@ from sample import load, translate
 # config
 data_dir = 'data/toy'       # what it is trained on is made from the same grammar
 out_dir = 'checkpoints/lesson9'
-n_embd = 64
-n_hidden = 128
+n_embd = 256
+n_hidden = 256
+dropout = 0.1
+batch_tokens = 500
 max_steps = 1500
 learning_rate = 5e-3
-seeds = 1
+seeds = 3
 smoke = False
 # -----------------------------------------------------------------------------
 DISTANCES = 2, 5, 10, 15, 20, 30, 40        # German words between subject and verb, at most
@@ -74,8 +76,8 @@ def main():
         for seed in range(1, seeds + 1):
             out = f'{out_dir}/{name.replace(",", "").replace(" ", "_")}-{seed}'
             train(out, smoke, data_dir=folder, seed=seed, eval_sentences=50, eval_interval=max_steps // 4,
-                  **{**dict(n_embd=n_embd, n_hidden=n_hidden, max_steps=max_steps,
-                            learning_rate=learning_rate), **how})
+                  **{**dict(n_embd=n_embd, n_hidden=n_hidden, dropout=dropout, batch_tokens=batch_tokens,
+                            max_steps=max_steps, learning_rate=learning_rate), **how})
             model, *vocabs = load(f'{out}/best.pt')
             for distance in DISTANCES:
                 rng = random.Random(distance)

@@ -27,7 +27,7 @@ from tokenizer import read_ids, read_lines, read_meta
 # config
 data_dir = 'data/toy'
 out_dir = 'checkpoints/lesson10'
-n_embd = 128
+n_embd = 256
 n_hidden = 256
 batch_tokens = 3000
 max_steps = 300

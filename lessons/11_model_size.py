@@ -14,11 +14,11 @@ Before you run it, write down: is the largest model the best at equal steps? At 
 more memory, a second layer or twice the state?
 
     python lessons/11_model_size.py
-    python lessons/11_model_size.py --data_dir=data/multi30k --max_steps=2000
+    python lessons/11_model_size.py --data_dir=data/multi30k --dropout=0.3 --hidden=128,256,512,1024
 """
 import course
 import plot
-from course import best_loss, evaluate, table, train, values
+from course import best_loss, evaluate, spread, table, train, values
 
 # -----------------------------------------------------------------------------
 # config
@@ -26,8 +26,10 @@ data_dir = 'data/toy'
 out_dir = 'checkpoints/lesson11'
 layers = '1,2,4'
 hidden = '128,256,512'
-max_steps = 500
-batch_tokens = 1500
+n_embd = 256
+dropout = 0.1
+batch_tokens = 500
+max_steps = 1000
 learning_rate = 5e-3
 seeds = 1
 smoke = False
@@ -46,29 +48,32 @@ def main():
     runs, rows = {}, []
     sizes = [(n, h) for n in map(int, layers.split(',')) for h in map(int, hidden.split(','))]
     for n_layer, n_hidden in sizes[:2] if smoke else sizes:
-        out = f'{out_dir}/{n_layer}x{n_hidden}'
-        model = dict(data_dir=data_dir, n_layer=n_layer, n_embd=n_hidden // 2, n_hidden=n_hidden,
+        model = dict(data_dir=data_dir, n_layer=n_layer, n_embd=n_embd, n_hidden=n_hidden,
                      batch_tokens=batch_tokens)
-        log = train(out, smoke, **model, max_steps=max_steps, learning_rate=learning_rate, patience=0,
-                    eval_interval=max(1, max_steps // 10), eval_sentences=50, seed=seeds)
+        outs = [f'{out_dir}/{n_layer}x{n_hidden}-{seed}' for seed in range(1, seeds + 1)]
+        logs = [train(out, smoke, **model, dropout=dropout, max_steps=max_steps, learning_rate=learning_rate,
+                      patience=0, eval_interval=max(1, max_steps // 10), eval_sentences=50, seed=seed)
+                for seed, out in enumerate(outs, 1)]
         cost = values(course.run('train.py', smoke, **model, benchmark=2 if smoke else 20))
-        runs[f'{n_layer} x {n_hidden}'] = log, cost, evaluate(out, data_dir, smoke)['BLEU'], n_layer, n_hidden
-    fastest = min(log[-1]['minutes'] for log, *_ in runs.values())
+        scores = [evaluate(out, data_dir, smoke)['BLEU'] for out in outs]
+        runs[f'{n_layer} x {n_hidden}'] = logs, cost, scores, n_layer, n_hidden
+    fastest = min(log[-1]['minutes'] for logs, *_ in runs.values() for log in logs)
     others = 0
-    for name, (log, cost, score, n_layer, n_hidden) in runs.items():
-        parameters = log[0]['parameters']
+    for name, (logs, cost, scores, n_layer, n_hidden) in runs.items():
+        parameters = logs[0][0]['parameters']
         predicted = predicted_mb(parameters, n_layer, n_hidden)
         others = others or cost['peak_memory_mb'] - predicted       # torch itself, measured with the smallest
         rows.append([name, f'{parameters:,}', f'{cost["target_tokens_per_second"]:,.0f}',
                      f'{cost["step_ms_median"]:.0f}', f'{cost["peak_memory_mb"]:.0f}',
-                     f'{others + predicted:.0f}', best_loss(log), score, loss_after(log, fastest)])
+                     f'{others + predicted:.0f}', spread([best_loss(log) for log in logs]), spread(scores),
+                     spread([loss_after(log, fastest) for log in logs])])
     table(['layers x state', 'parameters', 'words/s', 'ms a step', 'peak MB', 'predicted',
            'loss, equal steps', 'BLEU', f'loss after {fastest:.1f} minutes'], rows)
     for key in 'step', 'minutes':
         course.save(f'{out_dir}/11_{key}.svg', plot.line_chart(
             'Model size', key, 'validation loss',
-            [(name, [(e[key], e['valid_loss']) for e in log if 'valid_loss' in e])
-             for name, (log, *_) in runs.items()]))
+            [(name, [(e[key], e['valid_loss']) for e in logs[0] if 'valid_loss' in e])
+             for name, (logs, *_) in runs.items()]))
 
 if __name__ == '__main__':
     course.begin(globals())

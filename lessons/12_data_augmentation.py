@@ -11,7 +11,7 @@ Before you run it, write down: with 2,000 real pairs, how many BLEU does the res
 More or less than words left out? And with 10,000? Which made-up sources look better, and which teach more?
 
     python lessons/12_data_augmentation.py
-    python lessons/12_data_augmentation.py --data_dir=data/multi30k --seeds=3
+    python lessons/12_data_augmentation.py --data_dir=data/multi30k --sizes=2000,5000,10000 --seeds=3
 """
 import json, os, random, statistics
 
@@ -24,9 +24,11 @@ from tokenizer import read_lines, read_meta, replacing
 # config
 data_dir = 'data/toy'
 out_dir = 'checkpoints/lesson12'
-n_embd = 128
+n_embd = 256
 n_hidden = 256
-max_steps = 1000
+dropout = 0.3
+batch_tokens = 500
+max_steps = 1500
 learning_rate = 5e-3
 sizes = '2000'              # real pairs, e.g. 2000,5000,10000
 synthetic = 10000           # sentences of the rest that are translated back
@@ -62,8 +64,9 @@ def main():
     langs = meta['source_lang'], meta['target_lang']
     everything = list(zip(*(read_lines(f'{data_dir}/train.{lang}') for lang in langs)))
     random.Random(1).shuffle(everything)
-    how = dict(n_embd=n_embd, n_hidden=n_hidden, max_steps=max_steps, learning_rate=learning_rate,
-               eval_interval=max_steps // 5, eval_sentences=50)
+    how = dict(n_embd=n_embd, n_hidden=n_hidden, dropout=dropout, batch_tokens=batch_tokens,
+               max_steps=max_steps, learning_rate=learning_rate, eval_interval=max_steps // 5,
+               eval_sentences=50)
     os.makedirs(out_dir, exist_ok=True)
     for size in [200] if smoke else map(int, sizes.split(',')):
         rng, real = random.Random(2), everything[:size]
