@@ -23,10 +23,10 @@ import torch.nn.functional as F
 import course
 import plot
 import train as training
-from course import best_loss, evaluate, spread, table, train
+from course import best_loss, spread, table, train
 from model import Config, Recurrent, build
-from sample import bleu, load
-from tokenizer import EOS, PAD, read_ids, read_lines, read_meta, read_vocabulary
+from sample import bleu, load, translate
+from tokenizer import EOS, PAD, read_ids, read_lines, read_meta, read_vocabulary, split
 
 # -----------------------------------------------------------------------------
 # config
@@ -36,7 +36,7 @@ n_embd = 256
 n_hidden = 256
 dropout = 0.1
 batch_tokens = 500          # small, so that there are many updates: without attention it takes many
-max_steps = 2000
+max_steps = 1200
 learning_rate = 5e-3
 seeds = 3
 smoke = False
@@ -55,9 +55,9 @@ class Tagger(torch.nn.Module):
         h, _ = self.network(self.embedding(source))                                     # (B, S, H)
         return self.output(h)                                                           # (B, S, V)
 
-def train_tagger(sets, vocabs):
+def train_tagger(sets, vocabs, seed):
     """The same data and as many steps as the others; a target longer than its source is cut."""
-    torch.manual_seed(1)
+    torch.manual_seed(seed)
     net = Tagger(*map(len, vocabs))
     optimizer = torch.optim.AdamW(net.parameters(), learning_rate)
     batches = training.batches_from((0, 0, 0), *(offsets for _, offsets in sets))
@@ -94,31 +94,41 @@ def main():
     sets = [read_ids(data_dir, 'train', lang, meta) for lang in langs]
     sources, references = (list(read_lines(f'{data_dir}/test.{lang}')) for lang in langs)
 
-    as_long = np.mean(np.diff(sets[0][1]) == np.diff(sets[1][1]))
-    print(f'\n{as_long:.1%} of the training pairs have as many words on one side as on the other')
-    tagged = list(tag(train_tagger(sets, vocabs), vocabs, sources))
-    rows = [['a word for each word, lstm', '', bleu(tagged, references)]]
+    def scores(outputs):
+        """BLEU of all, of the pairs that have as many words on one side as on the other, of the rest."""
+        lines = list(zip(outputs, references, as_long))
+        for kept in lines, [line for line in lines if line[2]], [line for line in lines if not line[2]]:
+            yield bleu([line[0] for line in kept], [line[1] for line in kept])
+
+    as_long = [len(split(a)) == len(split(b)) for a, b in zip(sources, references)]
+    print(f'\n{np.mean(as_long):.1%} of the test pairs have as many words on one side as on the other')
+    found = [list(scores(tag(train_tagger(sets, vocabs, seed), vocabs, sources)))
+             for seed in range(1, seeds + 1)]
+    rows = [['a word for each word, lstm', '', *map(spread, zip(*found))]]
     curves, norms = [], []
     for cell in 'rnn', 'gru', 'lstm':
-        logs, scores = [], []
+        logs, found = [], []
         for seed in range(1, seeds + 1):
             folder = f'{out_dir}/{cell}-{seed}'
             logs.append(train(folder, smoke, data_dir=data_dir, cell=cell, scratch=True, attention='none',
                               bidirectional=False, n_embd=n_embd, n_hidden=n_hidden, dropout=dropout,
                               batch_tokens=batch_tokens, max_steps=max_steps, eval_interval=max_steps // 4,
                               eval_sentences=100, learning_rate=learning_rate, seed=seed, dtype='float32'))
-            scores.append(evaluate(folder, data_dir, smoke)['BLEU'])
-        rows.append([f'encoder-decoder, {cell}', spread([best_loss(log) for log in logs]), spread(scores)])
+            outputs = translate(sources, *load(f'{folder}/best.pt'), max_length=1 if smoke else 0)
+            found.append(list(scores(text for ((text, _),) in outputs)))
+        rows.append([f'encoder-decoder, {cell}', spread([best_loss(log) for log in logs]),
+                     *map(spread, zip(*found))])
         trained, _, _ = load(f'{out_dir}/{cell}-1/best.pt')
         torch.manual_seed(1)
         for when, model in ('at the start', build(Config(**vars(trained.config)))), ('trained', trained):
             norm = gradient_by_distance(model)
-            curves.append((f'{cell}, {when}', list(enumerate(norm))))
-            norms.append([cell, when, *(f'{norm[distance] / norm[0]:.1e}' for distance in (5, 10, 20, 40))])
-    table(['model', 'validation loss', 'test BLEU'], rows)
+            norm = [n / norm[0] for n in norm]
+            curves.append((f'{cell}, {when}', [(i, n) for i, n in enumerate(norm) if n > 1e-7]))
+            norms.append([cell, when, *(f'{norm[distance]:.1e}' for distance in (5, 10, 20, 40))])
+    table(['model', 'validation loss', 'test BLEU', 'as many words', 'more or fewer'], rows)
     table(['cell', '', *(f'{distance} words back' for distance in (5, 10, 20, 40))], norms)
     course.save(f'{out_dir}/01_gradient.svg',
-                plot.line_chart('How far the gradient reaches', 'words back', 'norm of the gradient', curves))
+                plot.line_chart('How far the gradient reaches', 'words back', "the last word's is 1", curves))
 
 if __name__ == '__main__':
     course.begin(globals())

@@ -20,7 +20,7 @@ import torch
 import course
 import plot
 import prepare
-from course import best_loss, evaluate, table, train
+from course import best_loss, evaluate, spread, table, train
 from sample import load, pad
 from tokenizer import EOS, read_lines
 
@@ -80,8 +80,8 @@ def main():
     how = dict(attention='none', bidirectional=False, n_embd=n_embd, n_hidden=n_hidden, dropout=dropout,
                batch_tokens=batch_tokens, max_steps=max_steps, eval_interval=max_steps // 3,
                eval_sentences=100, learning_rate=learning_rate)
-    train(f'{out_dir}/translate', smoke, data_dir=data_dir, **how)
-    model, vocab, _ = load(f'{out_dir}/translate/best.pt')
+    train(f'{out_dir}/translate-1', smoke, data_dir=data_dir, seed=1, **how)
+    model, vocab, _ = load(f'{out_dir}/translate-1/best.pt')
 
     # the nearest neighbours of some test sentences, among the others
     texts = list(read_lines(f'{data_dir}/test.de'))[:20 if smoke else 1000]
@@ -113,8 +113,11 @@ def main():
     rows = []
     for name in 'translate', 'reverse', 'shorten':
         data = data_dir if name == 'translate' else job_data(name, 600 if smoke else 30000)
-        log = train(f'{out_dir}/{name}', smoke, data_dir=data, **how)
-        rows.append([name, best_loss(log), evaluate(f'{out_dir}/{name}', data, smoke)['BLEU']])
+        folders = [f'{out_dir}/{name}-{seed}' for seed in range(1, seeds + 1)]
+        logs = [train(folder, smoke, data_dir=data, seed=seed, **how)
+                for seed, folder in enumerate(folders, 1)]
+        rows.append([name, spread([best_loss(log) for log in logs]),
+                     spread([evaluate(folder, data, smoke)['BLEU'] for folder in folders])])
     table(['job', 'validation loss', 'test BLEU'], rows)
 
 if __name__ == '__main__':
