@@ -58,6 +58,7 @@ class Tagger(torch.nn.Module):
 def train_tagger(sets, vocabs, seed):
     """The same data and as many steps as the others; a target longer than its source is cut."""
     torch.manual_seed(seed)
+    training.batch_tokens, training.seed = batch_tokens, seed
     net = Tagger(*map(len, vocabs))
     optimizer = torch.optim.AdamW(net.parameters(), learning_rate)
     batches = training.batches_from((0, 0, 0), *(offsets for _, offsets in sets))
@@ -77,7 +78,7 @@ def tag(net, vocabs, texts):
         words = net(torch.tensor([vocabs[0].encode(text) + [EOS]])).argmax(-1)[0].tolist()      # S
         yield vocabs[1].decode(words[:words.index(EOS)] if EOS in words else words)
 
-def gradient_by_distance(model, length=41, n=100):
+def gradient_by_distance(model, length=61, n=100):
     """How much the encoder's last state hangs on a word so many steps before: mean norm of the gradient."""
     torch.manual_seed(0)
     embedded = model.source_embedding.weight                                            # (V, E)
@@ -123,7 +124,7 @@ def main():
         for when, model in ('at the start', build(Config(**vars(trained.config)))), ('trained', trained):
             norm = gradient_by_distance(model)
             norm = [n / norm[0] for n in norm]
-            curves.append((f'{cell}, {when}', [(i, n) for i, n in enumerate(norm) if n > 1e-7]))
+            curves.append((f'{cell}, {when}', [(i, n) for i, n in enumerate(norm[:41]) if n > 1e-7]))
             norms.append([cell, when, *(f'{norm[distance]:.1e}' for distance in (5, 10, 20, 40))])
     table(['model', 'validation loss', 'test BLEU', 'as many words', 'more or fewer'], rows)
     table(['cell', '', *(f'{distance} words back' for distance in (5, 10, 20, 40))], norms)

@@ -27,7 +27,7 @@ import train as training
 from course import best_loss, evaluate, spread, table, train
 from model import Config, build
 from sample import beam_search, load
-from tokenizer import BOS, PAD, read_ids, read_meta, read_vocabulary
+from tokenizer import BOS, EOS, PAD, read_ids, read_meta, read_vocabulary
 
 # -----------------------------------------------------------------------------
 # config
@@ -72,8 +72,9 @@ def print_shapes(model, batch):
 @torch.inference_mode()
 def loss_by_place(model, sets, n):
     """
-    Mean loss in nats of the true word at each place: after the true words (teacher forcing), and after as
-    many of the model's own, greedy (free running). Returns [(teacher, free)] for the first places.
+    Mean loss in nats of the reference's word at each place: after the reference's words (teacher forcing),
+    and after as many of the model's own, greedy (free running), among which another order or another word
+    may be right too. Returns [(teacher, free)] for the first places.
     """
     numbers = np.arange(n)
     source, lengths, target_in, target_out, _ = training.to_batch(numbers, *sets, 'cpu')
@@ -83,7 +84,7 @@ def loss_by_place(model, sets, n):
     losses = [torch.nn.functional.cross_entropy(model(source, lengths, words).transpose(1, 2), target_out,
                                                 ignore_index=PAD, reduction='none')     # (B, T)
               for words in (target_in, own)]
-    both_go_on = (target_out != PAD) & (own != PAD)                                     # (B, T)
+    both_go_on = (target_out != PAD) & (own != PAD) & (own != EOS)                      # (B, T)
     return [tuple(loss[:, t][both_go_on[:, t]].mean().item() for loss in losses) for t in range(min(T, 20))]
 
 def main():

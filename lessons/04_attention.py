@@ -64,7 +64,7 @@ def with_signs(node, signs):
         return {key: signed(value, next(signs)) if key in ('noun', 'verb', 'adjective', 'text') else
                 [signed(adjective, next(signs)) for adjective in value] if key == 'adjectives' else
                 with_signs(value, signs) for key, value in node.items()}
-    return [with_signs(part, signs) for part in node] if isinstance(node, list) else node
+    return [with_signs(part, signs) for part in node] if isinstance(node, (list, tuple)) else node
 
 def alignment(tree, langs):
     """The words of both sentences, and which are of one lexeme: [(target word's place, {source words'})]."""
@@ -120,7 +120,7 @@ def main():
         rng = random.Random(4)
         for i in range(5):                          # look at these: where do the lines cross?
             text = prepare.realise(prepare.draw(rng), langs[0])
-            course.run('plot.py', smoke, attention=True, checkpoint=f'{out_dir}/general-1/best.pt', text=text,
+            course.run('plot.py', smoke, attention=True, out_dir=f'{out_dir}/general-1', text=text,
                        plot_dir=f'{out_dir}/maps{i}')
 
 if __name__ == '__main__':

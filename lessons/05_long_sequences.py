@@ -42,10 +42,10 @@ def sequences(name, n, lengths, seed):
     rng = random.Random(seed)
     lines = [' '.join(rng.choices('abcdefghijklmnop', k=rng.randint(*lengths))) for _ in range(n)]
     return course.make_data_of(zip(lines, lines), f'{out_dir}/{name}', ('in', 'out'), smoke,
-                               drop_identical=False)
+                               drop_identical=False, max_len=0)
 
 def recovered(checkpoint, folder):
-    """For lengths 5, 10, ...: the share of symbols that are written out again at their place."""
+    """For lengths 1-5, 6-10, ...: the share of symbols that are written out again at their place."""
     model, *vocabs = load(checkpoint)
     lines, fives = list(read_lines(f'{folder}/test.in')), {}
     found = translate(lines, model, *vocabs, beam_size=1, max_length=2 if smoke else 0)
@@ -84,8 +84,8 @@ def main():
     for hidden in 32, 64, 128, 256:
         train(f'{out_dir}/copy-{hidden}', smoke, data_dir=folder, attention='none', bidirectional=False,
               **{**how, 'max_steps': copy_steps, 'dropout': 0.0, 'label_smoothing': 0.0, 'n_hidden': hidden})
-        curves.append((f'{hidden} numbers', recovered(f'{out_dir}/copy-{hidden}/best.pt', folder)))
-    table(['symbols', *(length for length, _ in curves[0][1])],
+        curves.append((f'{2 * hidden} numbers', recovered(f'{out_dir}/copy-{hidden}/best.pt', folder)))
+    table(['the state, h and c', *(f'{length - 4}-{length} symbols' for length, _ in curves[0][1])],
           [[name, *(f'{share:.0%}' for _, share in curve)] for name, curve in curves])
     course.save(f'{out_dir}/05_copying.svg', plot.line_chart(
         'Symbols recovered from the last state', 'symbols', 'share at its place', curves, may_be_log=False))

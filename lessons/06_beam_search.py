@@ -74,10 +74,12 @@ def main():
     table(['beam', 'finds a more probable one than greedy', f'but beam {BEAMS[-1]} knows a better one'],
           [[K, f'{m:.1%}', f'{s:.1%}'] for K, m, s in zip(BEAMS, missed, short)])
 
-    # is it more than chance?
-    best = max(BEAMS, key=lambda K: bleu(runs[K, 1.0][0], references))
-    wins = share_of_wins(runs[best, 1.0][0], runs[1, 1.0][0], references)
-    print(f'\nbeam {best} has more BLEU than greedy in {wins:.1%} of 1,000 test sets drawn from this one')
+    # is it more than chance? the beam that is best on one half is compared with greedy on the other
+    half = len(references) // 2
+    best = max(BEAMS[1:], key=lambda K: bleu(runs[K, 1.0][0][:half], references[:half]))
+    wins = share_of_wins(runs[best, 1.0][0][half:], runs[1, 1.0][0][half:], references[half:])
+    print(f'\nbeam {best} is best on the first half of the test set; on the second it has more BLEU than '
+          f'greedy in {wins:.1%} of 1,000 test sets drawn from that')
 
     rows = [row for row in zip(sources, references, runs[1, 1.0][0], runs[best, 1.0][0]) if row[2] != row[3]]
     table(['source', 'reference', 'greedy', f'beam {best}'], rows[:10])

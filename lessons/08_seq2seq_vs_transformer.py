@@ -66,26 +66,28 @@ def main():
             for seed in range(1, seeds + 1):
                 out = f'{out_dir}/{kind}-{n}-{seed}'
                 logs.append(train(out, smoke, data_dir=folder, max_minutes=max_minutes, dropout=dropout,
-                                  seed=seed, eval_interval=100, eval_sentences=50, patience=0, **how))
+                                  seed=seed, eval_interval=200, eval_sentences=50, patience=0, **how))
                 scores.append(evaluate(out, folder, smoke))
             lines = sorted(read_lines(f'{data_dir}/test.{meta["source_lang"]}'), key=len)
             third = len(lines) // 3
             speeds = [speed(f'{out}/best.pt', part[:6 if smoke else 300])
-                      for part in (lines[:third], lines[-third:])]
+                      for part in (lines[:third], lines[-third:][::-1])]
             cost = values(course.run('train.py', smoke, data_dir=folder, benchmark=2 if smoke else 20, **how))
             rows.append([f'{n:,}', kind, f'{logs[0][0]["parameters"]:,}',
                          spread([best_loss(log) for log in logs]), spread([s['BLEU'] for s in scores]),
                          f'{cost["target_tokens_per_second"]:,.0f}', f'{cost["peak_memory_mb"]:.0f}',
                          *(f'{s:.0f}' for s in speeds)])
-            by_length.append([f'{n:,}', kind, *(s for key, s in scores[0].items() if key.startswith('BLEU_')
-                                                and key[5:6].isdigit())])
+            lengths = [key[10:] for key, count in scores[0].items()
+                       if key.startswith('sentences_') and count >= 10]
+            by_length.append([f'{n:,}', kind, *(spread([s[f'BLEU_{length}'] for s in scores])
+                                                for length in lengths)])
             for curve, key in (by_step, 'step'), (by_minute, 'minutes'):
                 curve.append((f'{kind}, {n:,} pairs', [(e[key], e['valid_loss']) for e in logs[0]
                                                         if 'valid_loss' in e]))
     table(['pairs', 'model', 'parameters', 'validation loss', 'test BLEU', 'words/s in training',
            'peak MB', 'sentences/s, short', 'long'], rows)
-    table(['pairs', 'BLEU by source words', *(key[5:].replace('_', ' ') for key in scores[0]
-                                              if key.startswith('BLEU_') and key[5:6].isdigit())], by_length)
+    table(['pairs', 'BLEU by source words', *lengths], by_length)
+    print('sentences:', *(f'{scores[0][f"sentences_{length}"]:.0f}' for length in lengths))
     for curve, key in (by_step, 'steps'), (by_minute, 'minutes'):
         course.save(f'{out_dir}/08_{key}.svg',
                     plot.line_chart('LSTM and Transformer', key, 'validation loss', curve))

@@ -78,9 +78,10 @@ def main():
     lists = [[ids[a:b].tolist() for a, b in zip(offsets, offsets[1:])] for ids, offsets in mapped]
     in_memory = tracemalloc.get_traced_memory()[0] - on_disk
     tracemalloc.stop()
-    table(['the training ids', 'MB of memory'],
+    table(['the training ids', 'MB of its own'],
           [['memory-mapped', on_disk / 2 ** 20],
            [f'lists of lists, {len(lists[0]):,} pairs', in_memory / 2 ** 20]])
+    del lists
 
     # a flag each
     half = dict(batch_tokens=batch_tokens // 2)
@@ -108,7 +109,7 @@ def main():
                     eval_sentences=5, learning_rate=learning_rate, **how)
         rows.append([K or 'all', f'{cost["target_tokens_per_second"]:,.0f}', f'{cost["peak_memory_mb"]:.0f}',
                      best_loss(log)])
-    table(['steps back, texts of 200 words', 'target words/s', 'peak MB', 'validation loss'], rows)
+    table(['decoder steps back, texts of 200 words', 'target words/s', 'peak MB', 'validation loss'], rows)
     course.save(f'{out_dir}/10_speed.svg', plot.bar_chart('What a flag does', 'target words a second', bars))
 
 if __name__ == '__main__':

@@ -6,9 +6,9 @@ on endless text the loss falls with every doubling. On little text and in limite
 larger model makes fewer steps in the same minutes, and learns the training sentences by heart.
 
 Memory can be told beforehand. Each parameter takes 16 bytes: itself, its gradient, and AdamW's two means, 4
-each. And each word of a batch leaves behind what the way back needs: in a cell of H numbers the four gates,
-c, tanh c, h and the input's part, 8 H in all, in bfloat16 2 bytes each, on either side, in every layer; the
-logits are worked off in slices and count once.
+each. And each word of a batch, on either side, leaves behind what the way back needs: in every layer some ten
+numbers for each of the H of the state (the four gates, c, tanh c, h, what came in and what went out), 4 bytes
+each, and half as many again as one layer's for attention. The logits are worked off in slices.
 
 Before you run it, write down: is the largest model the best at equal steps? At equal minutes? Which costs
 more memory, a second layer or twice the state?
@@ -29,6 +29,7 @@ hidden = '128,256,512'
 n_embd = 256
 dropout = 0.1
 batch_tokens = 500
+measured_tokens = 4000      # target words a batch where speed and memory are measured
 max_steps = 1000
 learning_rate = 5e-3
 seeds = 1
@@ -37,11 +38,11 @@ smoke = False
 
 def predicted_mb(parameters, n_layer, n_hidden):
     """Parameters, and what a batch leaves behind on its way forward."""
-    words = 2 * batch_tokens                        # on both sides together
-    return (16 * parameters + words * n_layer * 8 * n_hidden * 2) / 2 ** 20
+    words = 2 * measured_tokens                     # on both sides together
+    return (16 * parameters + words * (n_layer + 0.5) * 10 * n_hidden * 4) / 2 ** 20
 
 def loss_after(log, minutes):
-    """The validation loss of the last evaluation before so many minutes were over."""
+    """The best validation loss before so many minutes were over, with the learning rate on its way down."""
     return min(entry['valid_loss'] for entry in log if 'valid_loss' in entry and entry['minutes'] <= minutes)
 
 def main():
@@ -54,21 +55,22 @@ def main():
         logs = [train(out, smoke, **model, dropout=dropout, max_steps=max_steps, learning_rate=learning_rate,
                       patience=0, eval_interval=max(1, max_steps // 10), eval_sentences=50, seed=seed)
                 for seed, out in enumerate(outs, 1)]
-        cost = values(course.run('train.py', smoke, **model, benchmark=2 if smoke else 20))
+        cost = values(course.run('train.py', smoke, **{**model, 'batch_tokens': measured_tokens},
+                                 benchmark=2 if smoke else 10))
         scores = [evaluate(out, data_dir, smoke)['BLEU'] for out in outs]
         runs[f'{n_layer} x {n_hidden}'] = logs, cost, scores, n_layer, n_hidden
-    fastest = min(log[-1]['minutes'] for logs, *_ in runs.values() for log in logs)
+    fastest = min(max(log[-1]['minutes'] for log in logs) for logs, *_ in runs.values())
     others = 0
     for name, (logs, cost, scores, n_layer, n_hidden) in runs.items():
         parameters = logs[0][0]['parameters']
         predicted = predicted_mb(parameters, n_layer, n_hidden)
-        others = others or cost['peak_memory_mb'] - predicted       # torch itself, measured with the smallest
+        others = others or cost['peak_memory_mb'] - predicted       # torch itself, by the first row
         rows.append([name, f'{parameters:,}', f'{cost["target_tokens_per_second"]:,.0f}',
                      f'{cost["step_ms_median"]:.0f}', f'{cost["peak_memory_mb"]:.0f}',
                      f'{others + predicted:.0f}', spread([best_loss(log) for log in logs]), spread(scores),
                      spread([loss_after(log, fastest) for log in logs])])
     table(['layers x state', 'parameters', 'words/s', 'ms a step', 'peak MB', 'predicted',
-           'loss, equal steps', 'BLEU', f'loss after {fastest:.1f} minutes'], rows)
+           'loss, equal steps', 'BLEU', f'loss after {fastest:.1f} minutes, schedule unfinished'], rows)
     for key in 'step', 'minutes':
         course.save(f'{out_dir}/11_{key}.svg', plot.line_chart(
             'Model size', key, 'validation loss',

@@ -17,7 +17,7 @@ import json, os, random, statistics
 
 import course
 import plot
-from course import best_loss, evaluate, spread, table, train
+from course import evaluate, spread, table, train
 from tokenizer import read_lines, read_meta, replacing
 
 # -----------------------------------------------------------------------------
@@ -82,16 +82,16 @@ def main():
         made = {}
         for name, search in {'greedy': dict(beam_size=1), 'beam': dict(beam_size=5),
                              'sampling': dict(temperature=1.0)}.items():
-            output = f'{place}-{name}.{langs[0]}'
-            if not os.path.exists(output):          # each drawing is another
-                course.run('sample.py', smoke, checkpoint=f'{place}-back-model/best.pt', output=output,
+            output, maker = f'{place}-made-{name}.txt', f'{place}-back-model/best.pt'
+            if not os.path.exists(output) or os.path.getmtime(output) < os.path.getmtime(maker):
+                course.run('sample.py', smoke, checkpoint=maker, output=output,
                            input=f'{place}-rest.{langs[1]}', max_length=5 if smoke else 0, **search)
-            made[name] = [(source, target) for source, (_, target) in zip(read_lines(output), rest) if source]
+            made[name] = [(source, target) for source, (_, target) in zip(read_lines(output), rest)]
         table(['target, real', *(f'source, {name}' for name in made), 'source, real'],
               [[rest[i][1], *(made[name][i][0] for name in made), rest[i][0]] for i in range(5)])
 
         # what each adds to the real pairs
-        arms = {'nothing': [], 'words left out': noised(real, 0.1, [], rng),
+        arms = {'nothing': [], 'the same again': real, 'words left out': noised(real, 0.1, [], rng),
                 'words replaced': noised(real, 0.1, words, rng), **made,
                 'sampling, tagged': [(f'<made> {source}', target) for source, target in made['sampling']],
                 'beam and words left out': made['beam'] + noised(real + made['beam'], 0.1, [], rng),
@@ -100,14 +100,14 @@ def main():
         for name, more in arms.items():
             folder = data_set(f'{place}-{name.replace(",", "").replace(" ", "_")}', real + more, langs,
                               dict(real=len(real), added=len(more), how=name))
-            logs, scores = [], []
+            scores = []
             for seed in range(1, seeds + 1):
-                logs.append(train(f'{folder}-{seed}', smoke, data_dir=folder, seed=seed, **how))
+                train(f'{folder}-{seed}', smoke, data_dir=folder, seed=seed, **how)
                 scores.append(evaluate(f'{folder}-{seed}', folder, smoke)['BLEU'])
-            rows.append([f'{size:,}', name, f'{len(more):,}', spread([best_loss(log) for log in logs]),
-                         spread(scores)])
-            bars.append((name, statistics.mean(scores), statistics.pstdev(scores)))
-        table(['real pairs', 'added', 'pairs', 'validation loss', 'test BLEU'], rows)
+            kept = read_meta(folder)['files'][f'train.{langs[0]}']['sentences']
+            rows.append([f'{size:,}', name, f'{kept:,}', spread(scores)])
+            bars.append((name, statistics.mean(scores), statistics.stdev(scores) if seeds > 1 else 0))
+        table(['real pairs', 'added', 'pairs in all', 'test BLEU'], rows)
         course.save(f'{place}.svg', plot.bar_chart(f'{size:,} pairs and what was added', 'BLEU', bars))
 
 if __name__ == '__main__':

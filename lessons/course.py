@@ -1,32 +1,29 @@
-"""
-What the lessons share: the project's commands, run as a reader would type them, and tables of what came out.
-"""
+"""What the lessons share: the project's commands, run as a reader would type them, and their results."""
 import contextlib, io, os, pathlib, runpy, shlex, statistics, subprocess, sys
 
 root = pathlib.Path(__file__).parent.parent
 sys.path.insert(0, str(root))
 
 import plot
-from tokenizer import override, replacing
+from tokenizer import fail, override, read_meta, replacing
 
 TINY = dict(n_embd=16, n_hidden=32, batch_tokens=300, max_steps=2, max_minutes=0, eval_interval=2,
             eval_sentences=2, log_interval=1)
 
 def begin(script, **flags):
-    """
-    The command line into the lesson's config, and the data unless they are there; flags are prepare.py's. A
-    smoke test has its own folders, so that it spoils nothing.
-    """
+    """The command line into the config, and toy data unless they are there; a smoke test spoils no folder."""
+    toy = script['data_dir']
     override(script)
     smoke = script['smoke']
     if smoke:
         script.update(data_dir='data/smoke', out_dir=script['out_dir'].replace('lesson', 'smoke'), seeds=1,
                       **{name: value for name, value in TINY.items() if name in script})
     if not os.path.exists(f'{script["data_dir"]}/lexicon.txt'):
+        if not smoke and script['data_dir'] != toy:
+            fail(f'{script["data_dir"]}/ has no data: prepare.py and tokenizer.py make them, see README.md')
         make_data(script['data_dir'], smoke, dataset='toy', **flags, **(dict(toy_pairs=300) if smoke else {}))
 
 def make_data(data_dir, smoke, **flags):
-    """Prepare and tokenize; flags are prepare.py's."""
     run('prepare.py', smoke, data_dir=data_dir, workers=int(smoke), **flags)
     run('tokenizer.py', smoke, data_dir=data_dir, workers=int(smoke))
 
@@ -62,18 +59,21 @@ def run(script, smoke, **flags):
 def train(out_dir, smoke, **flags):
     """Train, unless the same command has run to its end before; returns its log, a list of dicts."""
     flags = {**flags, 'out_dir': out_dir, 'plot': False, **(TINY if smoke else {})}
-    done = f'{out_dir}/done.txt'
-    if not os.path.exists(done) or open(done, encoding='utf-8').read() != str(flags):
+    done = pathlib.Path(out_dir, 'done.txt')
+    command = f'{flags} {read_meta(flags["data_dir"])["files"]}'           # and what the data are
+    if not done.exists() or done.read_text(encoding='utf-8') != command:
+        done.unlink(missing_ok=True)
         run('train.py', smoke, **flags)
-        pathlib.Path(done).write_text(str(flags), encoding='utf-8')
+        done.write_text(command, encoding='utf-8')
     return plot.read_log(out_dir)
 
 def best_loss(log):
     return min(entry['valid_loss'] for entry in log if 'valid_loss' in entry)
 
 def evaluate(out_dir, data_dir, smoke, **flags):
-    """Translate the test set; returns the scores by their names, e.g. {'BLEU': 33.1, ...}."""
-    flags = {'evaluate': 'valid' if smoke else 'test', **flags, **(dict(max_length=1) if smoke else {})}
+    """The test set's scores, {'BLEU': 33.1, ...}. Unknown words stay: only attention could replace them."""
+    flags = {'evaluate': 'valid' if smoke else 'test', 'replace_unknown': False, **flags,
+             **(dict(max_length=1) if smoke else {})}
     return values(run('sample.py', smoke, checkpoint=f'{out_dir}/best.pt', data_dir=data_dir, **flags))
 
 def values(printed):
@@ -94,6 +94,5 @@ def table(headings, rows):
         print('|', ' | '.join(f'{cell:.2f}' if isinstance(cell, float) else str(cell) for cell in row), '|')
 
 def save(path, svg):
-    """Write a picture; those that README.md shows are copies of these."""
     pathlib.Path(path).write_text(svg, encoding='utf-8')
     print(f'\ndrew {path}')
