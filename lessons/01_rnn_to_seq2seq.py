@@ -134,3 +134,23 @@ def main():
 if __name__ == '__main__':
     course.begin(globals())
     main()
+
+# -----------------------------------------------------------------------------
+# what we measured (--max_steps=2000, 22 November 2026; tables, figures, hardware: README.md)
+# A word for each word reaches 38 BLEU on the toy corpus, which is not nothing: 48 where the translation has
+# as many words as the source and the order is often the same, 35 elsewhere. The encoder-decoder has to
+# squeeze everything through one state and learns later: GRU 65, LSTM 30, RNN 2 after the same 2,000 steps.
+# Surprise: at the start the plain RNN's gradient reaches farthest. The gates begin half open and halve what
+# comes from afar at each step. But gates can learn to stay open, and do: after training a word 40 steps back
+# counts a twentieth of the last one in GRU and LSTM, and nothing in the RNN, 73 % of whose state is beyond
+# 0.99, at the flat ends of tanh. A fifth of the learning rate did not save it (loss 2.60 instead of 2.66, 1
+# BLEU).
+#
+# exercises
+# 1. Let the tagger read both ways (Recurrent takes bidirectional=True). Which of its two troubles is gone?
+# 2. Add 1 to the LSTM's forget gate at the start (the encoder's bias_ih_l0[H:2 * H], before
+#    gradient_by_distance). What should happen: forty words back the gradient is some 50,000 times as large,
+#    as the gate keeps sigmoid(1) = 0.73 of c at each step instead of half. Does training start earlier for
+#    it?
+# 3. Start the RNN's weight_hh with torch.nn.init.orthogonal_. How far does its gradient reach, and does it
+#    learn?
