@@ -39,7 +39,7 @@ dropout = 0.1
 batch_tokens = 500
 max_steps = 2000
 learning_rate = 5e-3
-seeds = 3
+seeds = 1                   # README.md's numbers are of three
 smoke = False
 # -----------------------------------------------------------------------------
 PLACES = 0, 1, 2, 4, 9, 14, 19              # of words in a translation, where the losses are told
