@@ -125,3 +125,17 @@ def main():
 if __name__ == '__main__':
     course.begin(globals())
     main()
+
+# -----------------------------------------------------------------------------
+# what we measured (22 November 2026; tables, figures, hardware: README.md)
+# The first principal component is the order of the words, and the roles do not show in it: the same event
+# with the time in front is 10.9 away, with the roles exchanged 5.1, another event 11.0. The vector holds what
+# the decoder has to say, which English begins with the time too, and not what the sentence means; Sutskever
+# et al. found the opposite. Neighbours share who, what and when ("Ben war wütend": "Emma war wütend").
+# BLEU after 3,000 steps, one seed: translate 59, reverse 71, shorten 94.
+#
+# exercises
+# 1. Let vectors() return the sum of the words' embeddings, model.source_embedding(source).sum(1). What should
+#    happen: the distance of "other roles, same words" falls to nothing, since a bag of words has no order.
+# 2. Give the three models attention. Which job gains most, and what becomes of the vectors?
+# 3. Invent a fourth job: sort the words, drop every second one, add up numbers. Which can it not learn?

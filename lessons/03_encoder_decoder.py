@@ -48,7 +48,7 @@ def print_shapes(model, batch):
     """One batch through the model, in the order in which model.py does it."""
     source, lengths, target_in, target_out, _ = batch
     def show(what, tensor):
-        print(f'  {what:<46} {tuple(tensor.shape)}')
+        print(f'  {what:<50} {tuple(tensor.shape)}')
     show('source: ids, <eos> and padding behind', source)
     show('embedding: a vector a word', model.source_embedding(source))
     memory = model.encode(source, lengths)
@@ -133,3 +133,19 @@ def main():
 if __name__ == '__main__':
     course.begin(globals(), source_lang='en', target_lang='fr')
     main()
+
+# -----------------------------------------------------------------------------
+# what we measured (--seeds=3, 22 November 2026; tables, figures, hardware: README.md)
+# Torch's LSTM and the written one differ by 1e-7. On the toy corpus, 2,000 steps: attention 96.9 BLEU, none
+# 27.4 ± 4.6, none with the source reversed 37.8 ± 3.0, so reversing helps as Sutskever et al. say, and
+# attention makes it needless. After its own words the model without attention is lost: at the tenth word the
+# loss is 4.39 instead of 1.51; with attention 0.30 instead of 0.14, since it looks at the source again and
+# finds back.
+# @MULTI
+#
+# exercises
+# 1. Put the true first word into what the model says itself: own[:, 1] = target_in[:, 1]. What should happen:
+#    the two losses at the second word become equal, as they are at the first, and later ones come nearer.
+# 2. Replace a tenth of target_in by random words in train.py, in training only. Is free running better for
+#    it?
+# 3. Let the encoder read both ways and reversed at once. Is there anything left to gain?
