@@ -90,3 +90,17 @@ def main():
 if __name__ == '__main__':
     course.begin(globals())
     main()
+
+# -----------------------------------------------------------------------------
+# what we measured (--data_dir=data/multi30k --checkpoint=checkpoints/multi30k/best.pt, 22 November 2026; tables, figures, hardware: README.md)
+# Without a length penalty BLEU is 41.24 greedily, 41.57 with beam 3, and falls to 40.27 with beam 50, whose
+# translations are the most probable of all, a tenth too short, 16 of 1,000 empty. With it 42.24 at beam 3 and
+# as much up to 50. Greedy misses a more probable translation, by the model's own account, in 66 of 100
+# sentences. On the half of the test set that did not choose the beam, beam 3 has more BLEU than greedy in all
+# of 1,000 draws.
+#
+# exercises
+# 1. Pass min_length=5. What should happen: the empty translations are gone at every beam; is BLEU back?
+# 2. Pass length_norm='words' and alpha 0.6 instead of GNMT's: which beam is best now?
+# 3. Draw ten translations of each sentence (temperature=1) and take the one that has most in common with the
+#    other nine, by chrf. Can it beat the beam (minimum Bayes risk, Kumar and Byrne 2004)?

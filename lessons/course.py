@@ -94,5 +94,6 @@ def table(headings, rows):
         print('|', ' | '.join(f'{cell:.2f}' if isinstance(cell, float) else str(cell) for cell in row), '|')
 
 def save(path, svg):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
     pathlib.Path(path).write_text(svg, encoding='utf-8')
     print(f'\ndrew {path}')
