@@ -126,3 +126,21 @@ def main():
 if __name__ == '__main__':
     course.begin(globals())
     main()
+
+# -----------------------------------------------------------------------------
+# what we measured
+# (--seeds=3, and with it --data_dir=data/multi30k --dropout=0.3 --max_steps=3000, 22 November 2026; tables,
+# figures, hardware: README.md)
+# Attention more than doubles BLEU on Multi30k, whichever it is. The kinds differ in when they begin to work:
+# dot is at a loss of 2.3 after 600 steps, general, which must find its W first, at 2.4 to 3.1. So the one
+# without any parameters wins; Luong et al. 2015 found it good too. Additive attention takes twice the time,
+# since the decoder must run step by step.
+# On the toy corpus attention points at a wrong word for 0.8 (dot), 2.5 (general) and 3.3 (additive) of a
+# hundred nouns, verbs, adjectives and names, and additive translates better than general all the same.
+#
+# exercises
+# 1. Divide the scores by the root of H in Seq2Seq.look, as the Transformer does. Does attention start
+#    earlier?
+# 2. Let attention see the embeddings instead of the states (memory.values = x), and the decoder begin with
+#    zeros. What should happen: shuffle the source words, and the translation stays the same. Why?
+# 3. Mask all source words but those within five places of t. Which languages would forgive that?
