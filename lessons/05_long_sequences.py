@@ -83,7 +83,8 @@ def main():
     folder, curves = sequences('copy', 300 if smoke else 40000, (1, 40), 1), []
     for hidden in 32, 64, 128, 256:
         train(f'{out_dir}/copy-{hidden}', smoke, data_dir=folder, attention='none', bidirectional=False,
-              **{**how, 'max_steps': copy_steps, 'dropout': 0.0, 'label_smoothing': 0.0, 'n_hidden': hidden})
+              **{**how, 'max_steps': copy_steps, 'dropout': 0.0, 'label_smoothing': 0.0, 'n_hidden': hidden,
+                 'reverse_source': True, 'learning_rate': 2e-3})      # read forwards, nothing was learnt
         curves.append((f'{2 * hidden} numbers', recovered(f'{out_dir}/copy-{hidden}/best.pt', folder)))
     table(['the state, h and c', *(f'{length - 4}-{length} symbols' for length, _ in curves[0][1])],
           [[name, *(f'{share:.0%}' for _, share in curve)] for name, curve in curves])
