@@ -106,3 +106,18 @@ def main():
 if __name__ == '__main__':
     course.begin(globals())
     main()
+
+# -----------------------------------------------------------------------------
+# what we measured
+# (--seeds=3, 22 November 2026; tables, figures, hardware: README.md)
+# Without attention BLEU falls from 95.8 (1-10 words) to 18.1 (31-40), with it from 98.4 to 92.9. Of random
+# letters a state of 64 numbers gives back 94 % of five and 17 % of twenty, one of 512 all of ten and 89 % of
+# twenty: twice the numbers do not remember twice the letters, at least not after 3,000 steps, and doubling
+# helps less and less. Read forwards the sequences were not learnt (21 % of five letters at most).
+#
+# exercises
+# 1. Let sequences() draw from two letters instead of sixteen. What should happen: half of the symbols are
+#    right by chance, where it was one in sixteen, so compare what is above chance. Is it bits that a state
+#    remembers, or symbols?
+# 2. Turn the targets round. Which symbol is now the easiest, the first or the last?
+# 3. Give the copying model two layers of half the size. Do they remember more than one?
