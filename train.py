@@ -305,12 +305,21 @@ def matmul_speed(device, dtype, wait, size=2048):
         best = min(best, time.perf_counter() - began)
     return 2 * size ** 3 / best
 
+def peak_memory(device):
+    """The most memory this process has held, in MB; nan where the system does not tell."""
+    if device.startswith('cuda'):
+        return torch.cuda.max_memory_allocated() / 2 ** 20
+    if not resource:
+        return math.nan
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss           # kilobytes, on macOS bytes
+    return peak / (2 ** 20 if sys.platform == 'darwin' else 2 ** 10)
+
 def report_speed(config, batches, train_set, learner, optimizer, scaler, device, dtype, rank, world):
     """--benchmark: time steps, after a few to warm up, and print what they reach, one `key value` a line."""
     def wait():
         if device.startswith('cuda'):
             torch.cuda.synchronize()
-    warm, steps, some, peak = min(10, benchmark), [], [], math.nan
+    warm, steps, some = min(10, benchmark), [], []
     for step, (numbers, _, _) in enumerate(itertools.islice(batches, warm + benchmark)):
         began = time.perf_counter()
         parts = list(my_share(numbers, train_set, device, rank, world))
@@ -325,11 +334,7 @@ def report_speed(config, batches, train_set, learner, optimizer, scaler, device,
             some += [(batch, (ended - began) / len(parts)) for batch, _ in parts if len(some) < 10]
     source_words, target_words, cells, loading, seconds = np.sum(steps, axis=0)
     median, fast, slow = np.percentile([step[-1] for step in steps], [50, 10, 90]) * 1000
-    if device.startswith('cuda'):
-        peak = torch.cuda.max_memory_allocated() / 2 ** 20
-    elif resource:
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss       # kilobytes, on macOS bytes
-        peak /= 2 ** 20 if sys.platform == 'darwin' else 2 ** 10
+    peak = peak_memory(device)                                  # before what follows adds to it
     model_speed = count_flops(config, [batch for batch, _ in some], device, dtype) / sum(s for _, s in some)
     limit = matmul_speed(device, dtype, wait)
     with torch.profiler.profile() as profiler:

@@ -13,15 +13,17 @@ time, and which of them costs anything in loss?
     python lessons/10_large_datasets.py
     python lessons/10_large_datasets.py --data_dir=data/mix --n_embd=512 --n_hidden=512
 """
-import tracemalloc
+import concurrent.futures, multiprocessing, time, tracemalloc
 
 import numpy as np
+from torch.nn import functional as F
 
 import course
 import plot
 import train as training
 from course import best_loss, table, train, values
-from tokenizer import read_ids, read_lines, read_meta
+from model import Config, autocast, build, choose_dtype, keep_freed_memory
+from tokenizer import PAD, read_ids, read_lines, read_meta, read_vocabulary
 
 # -----------------------------------------------------------------------------
 # config
@@ -42,6 +44,28 @@ def padding(batches, sets):
     cells = sum(len(batch) * side[batch].max() for batch in batches for side in lengths)
     return 1 - sum(side[batch].sum() for batch in batches for side in lengths) / cells
 
+def there_and_back(batches, widest, sets, vocabs, flags, everywhere):
+    """
+    Target words a second and the peak in MB, in a process of its own, since a peak never goes down again.
+    With everywhere the logits stand in memory all at once, those of padding too.
+    """
+    keep_freed_memory()
+    model = build(Config(source_vocab=vocabs[0], target_vocab=vocabs[1], **flags))
+    def pass_through(numbers):
+        source, lengths, target_in, target_out, n_words = training.to_batch(numbers, *sets, 'cpu')
+        with autocast('cpu', choose_dtype('auto', 'cpu')):
+            if everywhere:
+                logits = model(source, lengths, target_in)                      # (B, T, V)
+                loss = F.cross_entropy(logits.flatten(0, 1), target_out.flatten(), ignore_index=PAD)
+            else:
+                loss, _ = model.loss(source, lengths, target_in, target_out)
+        loss.backward()
+        return n_words
+    began = time.perf_counter()
+    speed = sum(map(pass_through, batches)) / (time.perf_counter() - began)
+    pass_through(widest)                                                        # has the peak
+    return speed, training.peak_memory('cpu')
+
 def joined_data(n, words):
     """The training text with sentences strung together to texts of about so many target words."""
     meta = read_meta(data_dir)
@@ -58,18 +82,32 @@ def joined_data(n, words):
 def main():
     meta = read_meta(data_dir)
     sets = [read_ids(data_dir, 'train', meta[side], meta) for side in ('source_lang', 'target_lang')]
-    n = len(sets[0][1]) - 1
+    n, model = len(sets[0][1]) - 1, dict(n_embd=n_embd, n_hidden=n_hidden)
 
-    # what is padding
-    rng = np.random.default_rng(0)
-    sorted_ones = training.make_batches(np.arange(n), sets[0][1], sets[1][1], batch_tokens, rng)
-    plain = np.array_split(rng.permutation(n), len(sorted_ones))
-    widest = [max(len(batch) * (np.diff(sets[1][1])[batch].max() + 1) for batch in batches)
-              for batches in (plain, sorted_ones)]
-    table(['batches', 'padding', 'most target words, padding counted, in one'],
-          [['as many sentences each, at random', f'{padding(plain, sets):.1%}', f'{widest[0]:,}'],
-           [f'at most {batch_tokens} words, by length', f'{padding(sorted_ones, sets):.1%}',
-            f'{widest[1]:,}']])
+    # what is padding, and what it costs
+    rng, sides = np.random.default_rng(0), (sets[0][1], sets[1][1])
+    budget = training.make_batches(np.arange(n), *sides, batch_tokens, rng)
+    by_length = np.lexsort([np.diff(offsets) for offsets in sides])
+    as_many = [np.array_split(order, len(budget)) for order in (rng.permutation(n), by_length)]
+    vocabs = [len(read_vocabulary(data_dir, meta[side])) for side in ('source_lang', 'target_lang')]
+    rows = []
+    for name, batches, everywhere in [
+            ('as many sentences each, at random; logits everywhere', as_many[0], True),
+            ('the same, logits of words alone', as_many[0], False),
+            ('as many sentences each, by length', as_many[1], False),
+            (f'at most {batch_tokens} words, by length', budget, False)]:
+        some = [batches[i] for i in rng.permutation(len(batches))[:2 if smoke else 30]]
+        widths = [len(batch) * (np.diff(sides[1])[batch].max() + 1) for batch in batches]
+        job = there_and_back, some, batches[np.argmax(widths)], sets, vocabs, model, everywhere
+        if smoke:                                   # a new process would load torch first, for seconds
+            speed, peak = job[0](*job[1:])
+        else:
+            with concurrent.futures.ProcessPoolExecutor(1, multiprocessing.get_context('spawn')) as own:
+                speed, peak = own.submit(*job).result()
+        rows.append([name, f'{padding(batches, sets):.1%}', f'{max(widths):,}', f'{speed:,.0f}',
+                     f'{peak:.0f}'])
+    table(['batches', 'padding', 'most target words, padding counted, in one', 'target words/s', 'peak MB'],
+          rows)
 
     # what stays in memory
     tracemalloc.start()
@@ -88,7 +126,6 @@ def main():
     arms = {'': {}, 'dtype=float32': dict(dtype='float32'), 'dtype=bfloat16': dict(dtype='bfloat16'),
             'half the batch': half, 'half the batch and grad_accum=2': {**half, 'grad_accum': 2},
             'sampled_words=200': dict(sampled_words=200), 'sampled_words=50': dict(sampled_words=50)}
-    model = dict(n_embd=n_embd, n_hidden=n_hidden)
     rows, bars = [], []
     for name, flags in arms.items():
         how = {**model, 'data_dir': data_dir, 'batch_tokens': batch_tokens, **flags}

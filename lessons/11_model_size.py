@@ -14,23 +14,24 @@ Before you run it, write down: is the largest model the best at equal steps? At 
 more memory, a second layer or twice the state?
 
     python lessons/11_model_size.py
-    python lessons/11_model_size.py --data_dir=data/multi30k --dropout=0.3 --hidden=128,256,512,1024
+    python lessons/11_model_size.py --data_dir=data/multi30k --dropout=0.3 --max_steps=1500 --max_minutes=4
 """
 import course
 import plot
 from course import best_loss, evaluate, spread, table, train, values
+from tokenizer import read_ids, read_meta
 
 # -----------------------------------------------------------------------------
 # config
 data_dir = 'data/toy'
 out_dir = 'checkpoints/lesson11'
-layers = '1,2,4'
-hidden = '128,256,512'
+sizes = '1x128,1x256,1x512,1x1024,2x256,4x256'     # layers x state
 n_embd = 256
 dropout = 0.1
 batch_tokens = 500
 measured_tokens = 4000      # target words a batch where speed and memory are measured
-max_steps = 1000
+max_steps = 800
+max_minutes = 1.0
 learning_rate = 5e-3
 seeds = 1
 smoke = False
@@ -41,41 +42,36 @@ def predicted_mb(parameters, n_layer, n_hidden):
     words = 2 * measured_tokens                     # on both sides together
     return (16 * parameters + words * (n_layer + 0.5) * 10 * n_hidden * 4) / 2 ** 20
 
-def loss_after(log, minutes):
-    """The best validation loss before so many minutes were over, with the learning rate on its way down."""
-    return min(entry['valid_loss'] for entry in log if 'valid_loss' in entry and entry['minutes'] <= minutes)
-
 def main():
-    runs, rows = {}, []
-    sizes = [(n, h) for n in map(int, layers.split(',')) for h in map(int, hidden.split(','))]
-    for n_layer, n_hidden in sizes[:2] if smoke else sizes:
-        model = dict(data_dir=data_dir, n_layer=n_layer, n_embd=n_embd, n_hidden=n_hidden,
-                     batch_tokens=batch_tokens)
-        outs = [f'{out_dir}/{n_layer}x{n_hidden}-{seed}' for seed in range(1, seeds + 1)]
-        logs = [train(out, smoke, **model, dropout=dropout, max_steps=max_steps, learning_rate=learning_rate,
-                      patience=0, eval_interval=max(1, max_steps // 10), eval_sentences=50, seed=seed)
-                for seed, out in enumerate(outs, 1)]
-        cost = values(course.run('train.py', smoke, **{**model, 'batch_tokens': measured_tokens},
+    rows, curves, others, meta = [], [], 0, read_meta(data_dir)
+    ids, offsets = read_ids(data_dir, 'train', meta['target_lang'], meta)
+    n_words = len(ids) + len(offsets) - 1           # with <eos>
+    names = sizes.split(',')
+    for name in names[:2] if smoke else names:
+        n_layer, n_hidden = map(int, name.split('x'))
+        model = dict(data_dir=data_dir, n_layer=n_layer, n_embd=n_embd, n_hidden=n_hidden)
+        cost = values(course.run('train.py', smoke, **model, batch_tokens=measured_tokens,
                                  benchmark=2 if smoke else 10))
-        scores = [evaluate(out, data_dir, smoke)['BLEU'] for out in outs]
-        runs[f'{n_layer} x {n_hidden}'] = logs, cost, scores, n_layer, n_hidden
-    fastest = min(max(log[-1]['minutes'] for log in logs) for logs, *_ in runs.values())
-    others = 0
-    for name, (logs, cost, scores, n_layer, n_hidden) in runs.items():
-        parameters = logs[0][0]['parameters']
+        how = dict(**model, batch_tokens=batch_tokens, dropout=dropout, learning_rate=learning_rate,
+                   patience=0, eval_interval=max(1, max_steps // 10), eval_sentences=50)
+        equal_steps, equal_minutes, scores = [], [], []
+        for seed in range(1, seeds + 1):
+            out = f'{out_dir}/{name}-{seed}'
+            equal_steps.append(train(out, smoke, **how, seed=seed, max_steps=max_steps))
+            scores.append(evaluate(out, data_dir, smoke)['BLEU'])
+            equal_minutes.append(train(f'{out}-minutes', smoke, **how, seed=seed, max_minutes=max_minutes))
+        curves.append((name, [(entry['step'], entry['valid_loss']) for entry in equal_steps[0]
+                              if 'valid_loss' in entry]))
+        parameters, peak = equal_steps[0][0]['parameters'], cost['peak_memory_mb']
         predicted = predicted_mb(parameters, n_layer, n_hidden)
-        others = others or cost['peak_memory_mb'] - predicted       # torch itself, by the first row
-        rows.append([name, f'{parameters:,}', f'{cost["target_tokens_per_second"]:,.0f}',
-                     f'{cost["step_ms_median"]:.0f}', f'{cost["peak_memory_mb"]:.0f}',
-                     f'{others + predicted:.0f}', spread([best_loss(log) for log in logs]), spread(scores),
-                     spread([loss_after(log, fastest) for log in logs])])
-    table(['layers x state', 'parameters', 'words/s', 'ms a step', 'peak MB', 'predicted',
-           'loss, equal steps', 'BLEU', f'loss after {fastest:.1f} minutes, schedule unfinished'], rows)
-    for key in 'step', 'minutes':
-        course.save(f'{out_dir}/11_{key}.svg', plot.line_chart(
-            'Model size', key, 'validation loss',
-            [(name, [(e[key], e['valid_loss']) for e in logs[0] if 'valid_loss' in e])
-             for name, (logs, *_) in runs.items()]))
+        others = others or peak - predicted         # torch itself, by the first row
+        rows.append([name, f'{parameters:,}', f'{n_words / cost["target_tokens_per_second"]:.0f}',
+                     f'{peak:.0f}', f'{others + predicted:.0f}', spread(list(map(best_loss, equal_steps))),
+                     spread(scores), spread(list(map(best_loss, equal_minutes)))])
+    table(['layers x state', 'parameters', 'seconds an epoch', 'peak MB', 'predicted',
+           f'loss after {max_steps} steps', 'test BLEU', f'loss after {max_minutes:g} minutes'], rows)
+    course.save(f'{out_dir}/11_model_size.svg',
+                plot.line_chart('Model size', 'steps', 'validation loss', curves))
 
 if __name__ == '__main__':
     course.begin(globals())

@@ -48,6 +48,8 @@ def data_set(folder, pairs, langs, counts):
     files = {f'{split}_{side}': f'{data_dir}/{split}.{lang}' for split in ('valid', 'test')
              for side, lang in zip(('source', 'target'), langs)}
     course.make_data_of(pairs, folder, langs, smoke, drop_duplicates=False, **files)
+    # words seen once as well: else what is added would decide how many of the real pairs' words are known
+    course.run('tokenizer.py', smoke, data_dir=folder, workers=int(smoke), min_count=1)
     meta = {**read_meta(folder), **counts}
     write(f'{folder}/meta.json', [json.dumps(meta, indent=1)])
     return folder
@@ -91,7 +93,7 @@ def main():
               [[rest[i][1], *(made[name][i][0] for name in made), rest[i][0]] for i in range(5)])
 
         # what each adds to the real pairs
-        arms = {'nothing': [], 'the same again': real, 'words left out': noised(real, 0.1, [], rng),
+        arms = {'nothing': [], 'words left out': noised(real, 0.1, [], rng),
                 'words replaced': noised(real, 0.1, words, rng), **made,
                 'sampling, tagged': [(f'<made> {source}', target) for source, target in made['sampling']],
                 'beam and words left out': made['beam'] + noised(real + made['beam'], 0.1, [], rng),
