@@ -572,7 +572,8 @@ class Transformer(Translator):
         E = self.config.n_embd
         rates = torch.exp(torch.arange(0, E, 2, device=words.device) * (-math.log(10000) / E))  # (E / 2,)
         waves = torch.stack([torch.sin(places * rates), torch.cos(places * rates)], dim=-1)
-        return self.dropout(embedding(words) * E ** 0.5 + waves.flatten(1))             # (B, S, E)
+        waves = waves.flatten(1).to(embedding.weight.dtype)                             # (S, E)
+        return self.dropout(embedding(words) * E ** 0.5 + waves)                        # (B, S, E)
 
     def encode(self, source, source_lengths):
         """source (B, S) padded, source_lengths (B,) -> Offer."""

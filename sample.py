@@ -468,6 +468,7 @@ def main(given):
     where = choose_device(device)
     kind = choose_dtype(dtype, where)
     model, source_vocab, target_vocab = load(checkpoint, where)
+    model.to(kind)                                  # once; autocast would do it anew at every word
     if coverage_penalty and model.config.attention == 'none':
         fail(f'--coverage_penalty is for a model with attention, which {checkpoint} has not')
 

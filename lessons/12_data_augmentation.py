@@ -40,16 +40,17 @@ def write(path, lines):
     with replacing(path, 'w', encoding='utf-8') as file:
         file.writelines(line + '\n' for line in lines)
 
-def data_set(folder, pairs, langs, counts):
+def data_set(folder, pairs, langs, counts, min_count=1):
     """
     A data set of these pairs, with the validation and test set of data_dir, which are never touched;
-    meta.json says how many pairs are real and how many are not.
+    meta.json says how many pairs are real and how many are not. Words seen once count too: else what is added
+    would decide how many of the real pairs' words are known.
     """
     files = {f'{split}_{side}': f'{data_dir}/{split}.{lang}' for split in ('valid', 'test')
              for side, lang in zip(('source', 'target'), langs)}
     course.make_data_of(pairs, folder, langs, smoke, drop_duplicates=False, **files)
-    # words seen once as well: else what is added would decide how many of the real pairs' words are known
-    course.run('tokenizer.py', smoke, data_dir=folder, workers=int(smoke), min_count=1)
+    if min_count == 1:
+        course.run('tokenizer.py', smoke, data_dir=folder, workers=int(smoke), min_count=1)
     meta = {**read_meta(folder), **counts}
     write(f'{folder}/meta.json', [json.dumps(meta, indent=1)])
     return folder
@@ -78,7 +79,7 @@ def main():
 
         # the model that translates back, learnt from the pairs turned round, and what it makes of the rest
         backwards = data_set(f'{place}-back', [pair[::-1] for pair in real], langs[::-1],
-                             dict(real=len(real)))
+                             dict(real=len(real)), min_count=2)     # so that it learns to copy what it lacks
         train(f'{place}-back-model', smoke, data_dir=backwards, **how)
         write(f'{place}-rest.{langs[1]}', [target for _, target in rest])
         made = {}
@@ -105,7 +106,7 @@ def main():
             scores = []
             for seed in range(1, seeds + 1):
                 train(f'{folder}-{seed}', smoke, data_dir=folder, seed=seed, **how)
-                scores.append(evaluate(f'{folder}-{seed}', folder, smoke)['BLEU'])
+                scores.append(evaluate(f'{folder}-{seed}', folder, smoke, replace_unknown=True)['BLEU'])
             kept = read_meta(folder)['files'][f'train.{langs[0]}']['sentences']
             rows.append([f'{size:,}', name, f'{kept:,}', spread(scores)])
             bars.append((name, statistics.mean(scores), statistics.stdev(scores) if seeds > 1 else 0))
