@@ -95,3 +95,19 @@ def main():
 if __name__ == '__main__':
     course.begin(globals())
     main()
+
+# -----------------------------------------------------------------------------
+# what we measured
+# (--data_dir=data/multi30k --dropout=0.3 --max_minutes=8, one seed, 22 November 2026; tables, figures,
+# hardware: README.md)
+# At equal parameters and after eight minutes on one core the LSTM has 37.6 BLEU on all of Multi30k, the
+# Transformer 23.4; on 5,000 pairs it is 16.5 and 23.1, as the LSTM has begun to learn them by heart by then.
+# Both see 4,000 to 5,000 words a second in training; long sentences the LSTM translates one and a half times
+# as fast or more.
+#
+# exercises
+# 1. Leave the waves out of Transformer.embed. What should happen: it sees a bag of source words, and loses
+#    most where German and English order differ; the decoder can still tell where it is, since it looks back
+#    only.
+# 2. Give both the same learning rate, first the LSTM's, then the Transformer's. Whom does it hurt more?
+# 3. Take n_head=1 and n_head=8. Do eight heads cost time? Do they bring BLEU?

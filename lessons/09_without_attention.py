@@ -7,9 +7,9 @@ what the encoder read at the beginning, and to say "sings" what it read at the v
 words between the two, of two kinds: "very" over and over, where little else has to be kept, and "in Oslo in
 Riga ...", one of twelve cities after the other, each of which has to be said too.
 
-Before you run it, write down: which is lost first without attention, the subject, the verb, or the verb's
-ending (sing, sings)? From which distance on, with either kind of words between? Does it help to read the
-source backwards (Sutskever et al. 2014), and whom? To double the state?
+Before you run it, write down: which is lost first without attention, the subject, the verb, the verb's
+ending (sing, sings), or what is between? From which distance on, with either kind of words between? Does it
+help to read the source backwards (Sutskever et al. 2014), and whom? To double the state?
 
     python lessons/09_without_attention.py
 """
@@ -35,7 +35,7 @@ learning_rate = 5e-3
 seeds = 1                   # README.md's numbers are of three
 smoke = False
 # -----------------------------------------------------------------------------
-WHAT = 'the subject', 'the verb', 'the verb, wrong ending'
+WHAT = 'the subject', 'the verb', 'the verb, wrong ending', 'what is between, at its place'
 DISTANCES = 2, 6, 10, 16, 20, 30, 40        # German words between subject and verb
 SUBJECTS = list(itertools.product(prepare.NOUNS['human'], (False, True)))     # a noun, and whether many of it
 VERBS = [verb for _, verb in prepare.FRAMES['human', 'nothing']]
@@ -62,6 +62,17 @@ def sentence(rng, distance, between, new):
     return (f'Weil {prepare.say(subject, "de")} {german} {finite}.', f'Because {who} {forms[0]} {english}.',
             (who.split()[-1], *forms))
 
+def what_is_right(found, texts):
+    """The shares, in percent, of the translations that have each thing of WHAT; of the last, of its words."""
+    n_said, n_right, n_between = [0, 0, 0], 0, 0
+    for text, (_, english, wanted) in zip(found, texts):
+        text, english = text.rstrip('.').split(), english.rstrip('.').split()
+        n_said = [n + (word in text) for n, word in zip(n_said, wanted)]
+        between = [i for i in range(4, len(english)) if english[i] != 'in']         # from the fifth word on
+        n_right += sum(text[i:i + 1] == english[i:i + 1] for i in between)
+        n_between += len(between)
+    return *(100 * n / len(texts) for n in n_said), 100 * n_right / n_between
+
 def main():
     rows, curves = [], []
     arms = {'attention': {}, 'none': dict(attention='none'),
@@ -69,8 +80,8 @@ def main():
             'none, twice the state': dict(attention='none', n_hidden=2 * n_hidden)}
     for between in 'very', 'cities':
         rng = random.Random(1)
-        pairs = [sentence(rng, 2 * int(1 + 20 * rng.random() ** 2), between, new=False)[:2]     # most are near
-                 for _ in range(600 if smoke else 40000)]
+        distances = (2 * int(1 + 20 * rng.random() ** 2) for _ in range(600 if smoke else 40000))
+        pairs = [sentence(rng, distance, between, new=False)[:2] for distance in distances]  # most are near
         folder = course.make_data_of(pairs, f'{out_dir}/{between}', ('de', 'en'), smoke)
         tests = {distance: [sentence(rng, distance, between, new=True) for _ in range(5 if smoke else 200)]
                  for distance in DISTANCES}
@@ -86,20 +97,34 @@ def main():
                 for distance, texts in tests.items():
                     found = translate([de for de, _, _ in texts], model, *vocabs, beam_size=1,
                                       max_length=1 if smoke else 0)
-                    said = [set(text.rstrip('.').split()) for ((text, _),) in found]
-                    for i, what in enumerate(WHAT):
-                        right = sum(wanted[i] in words for words, (_, _, wanted) in zip(said, texts))
-                        shares[what][distance].append(100 * right / len(texts))
+                    for what, share in zip(WHAT, what_is_right([text for ((text, _),) in found], texts)):
+                        shares[what][distance].append(share)
             for what, by_distance in shares.items():
                 rows.append([between, name, what, *map(spread, by_distance.values())])
-                if what == WHAT[0]:
-                    curves.append((f'{between}: {name}', [(distance, sum(each) / seeds)
-                                                          for distance, each in by_distance.items()]))
-    table(['between', '% of sentences that have', '', *DISTANCES], rows)
+            curves.append((f'{between}: {name}', [(distance, sum(each) / seeds)
+                                                  for distance, each in by_distance.items()]))
+    table(['between', 'model', '% right', *DISTANCES], rows)
     course.save(f'{out_dir}/09_distance.svg', plot.line_chart(
-        'What is still there?', 'words between subject and verb', '% that have the subject', curves,
+        'What is between, word by word', 'words between subject and verb', '% at their place', curves,
         may_be_log=False))
 
 if __name__ == '__main__':
     course.begin(globals())
     main()
+
+# -----------------------------------------------------------------------------
+# what we measured
+# (one seed, 22 November 2026; tables, figures, hardware: README.md)
+# Subject, verb and its ending are right in all sentences, up to 40 words apart, in all four models: distance
+# is no obstacle. With cities between, attention has 97 to 100 % of them at their place, the others 8 %, which
+# is chance, at any distance, reversed or with twice the state. It is what lies between that a state without
+# attention did not learn to carry in 2,000 steps.
+#
+# exercises
+# 1. Write "Ich glaube, dass" and "I believe that" for "Weil" and "Because". What should happen: without
+#    attention nothing is learnt in as many steps, not even at two words. Subject and translation are some
+#    four words farther apart in the shortest sentence, and it is the shortest from which the longer ones are
+#    learnt.
+# 2. Train on distances up to 20 and test up to 40. Which arm goes on beyond what it has seen?
+# 3. Let the encoder read both ways (bidirectional=True). What is now far away for the model without
+#    attention?

@@ -11,7 +11,7 @@ Before you run it, write down: with 2,000 real pairs, how many BLEU does the res
 More or less than words left out? And with 10,000? Which made-up sources look better, and which teach more?
 
     python lessons/12_data_augmentation.py
-    python lessons/12_data_augmentation.py --data_dir=data/multi30k --sizes=2000,5000,10000 --seeds=3
+    python lessons/12_data_augmentation.py --data_dir=data/multi30k --sizes=2000,5000,10000 --max_steps=1500
 """
 import json, os, random, statistics
 
@@ -28,7 +28,7 @@ n_embd = 256
 n_hidden = 256
 dropout = 0.3
 batch_tokens = 500
-max_steps = 1500
+max_steps = 1000
 learning_rate = 5e-3
 sizes = '2000'              # real pairs, e.g. 2000,5000,10000
 synthetic = 10000           # sentences of the rest that are translated back
