@@ -122,9 +122,9 @@ if __name__ == '__main__':
 #
 # exercises
 # 1. Write "Ich glaube, dass" and "I believe that" for "Weil" and "Because". What should happen: without
-#    attention nothing is learnt in as many steps, not even at two words. Subject and translation are some
-#    four words farther apart in the shortest sentence, and it is the shortest from which the longer ones are
-#    learnt.
+#    attention subject and verb are not learnt in as many steps, not even at two words. The translation of the
+#    subject is two words farther from the end of the source, and it is the shortest sentences from which the
+#    longer are learnt.
 # 2. Train on distances up to 20 and test up to 40. Which arm goes on beyond what it has seen?
 # 3. Let the encoder read both ways (bidirectional=True). What is now far away for the model without
 #    attention?

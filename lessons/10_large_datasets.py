@@ -159,8 +159,8 @@ if __name__ == '__main__':
 # (one seed, 22 November 2026; tables, figures, hardware: README.md)
 # Plain batches are 74 % padding, batches by length 2 %, at three times the speed; a budget of words halves
 # the peak, as no batch is far larger than the others. Half the batch twice (grad_accum=2) learns what the
-# whole does, half the batch half as much. Sampled words cost loss (0.27; 0.30 with 200, 0.33 with 50) and
-# save nothing where the vocabulary is small. Truncated BPTT is not measured yet.
+# whole does (loss 0.26 and 0.27), half the batch less (0.51). Sampled words cost loss (0.27; 0.30 with 200,
+# 0.33 with 50) and save nothing where the vocabulary is small. Truncated BPTT is not measured yet.
 #
 # exercises
 # 1. Add K = 1000, more than the texts are long, to the last table. What should happen: the loss and the
