@@ -17,8 +17,8 @@ import json, os, random, statistics
 
 import course
 import plot
-from course import evaluate, spread, table, train
-from tokenizer import read_lines, read_meta, replacing
+from course import evaluate, spread, table, train, write
+from tokenizer import read_lines, read_meta
 
 # -----------------------------------------------------------------------------
 # config
@@ -36,10 +36,6 @@ seeds = 1
 smoke = False
 # -----------------------------------------------------------------------------
 
-def write(path, lines):
-    with replacing(path, 'w', encoding='utf-8') as file:
-        file.writelines(line + '\n' for line in lines)
-
 def data_set(folder, pairs, langs, counts, min_count=1):
     """
     A data set of these pairs, with the validation and test set of data_dir, which are never touched;
@@ -48,9 +44,8 @@ def data_set(folder, pairs, langs, counts, min_count=1):
     """
     files = {f'{split}_{side}': f'{data_dir}/{split}.{lang}' for split in ('valid', 'test')
              for side, lang in zip(('source', 'target'), langs)}
-    course.make_data_of(pairs, folder, langs, smoke, drop_duplicates=False, **files)
-    if min_count == 1:
-        course.run('tokenizer.py', smoke, data_dir=folder, workers=int(smoke), min_count=1)
+    course.make_data_of(pairs, folder, langs, smoke, vocabulary=dict(min_count=min_count),
+                        drop_duplicates=False, **files)
     meta = {**read_meta(folder), **counts}
     write(f'{folder}/meta.json', [json.dumps(meta, indent=1)])
     return folder
@@ -70,7 +65,6 @@ def main():
     how = dict(n_embd=n_embd, n_hidden=n_hidden, dropout=dropout, batch_tokens=batch_tokens,
                max_steps=max_steps, learning_rate=learning_rate, eval_interval=max_steps // 5,
                eval_sentences=50)
-    os.makedirs(out_dir, exist_ok=True)
     for size in [200] if smoke else map(int, sizes.split(',')):
         rng, real = random.Random(2), everything[:size]
         rest = everything[size:size + (20 if smoke else synthetic)]

@@ -23,16 +23,19 @@ def begin(script, **flags):
             fail(f'{script["data_dir"]}/ has no data: prepare.py and tokenizer.py make them, see README.md')
         make_data(script['data_dir'], smoke, dataset='toy', **flags, **(dict(toy_pairs=300) if smoke else {}))
 
-def make_data(data_dir, smoke, **flags):
+def make_data(data_dir, smoke, vocabulary={}, **flags):
     run('prepare.py', smoke, data_dir=data_dir, workers=int(smoke), **flags)
-    run('tokenizer.py', smoke, data_dir=data_dir, workers=int(smoke))
+    run('tokenizer.py', smoke, data_dir=data_dir, workers=int(smoke), **vocabulary)
+
+def write(path, lines):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with replacing(path, 'w', encoding='utf-8') as file:
+        file.writelines(line + '\n' for line in lines)
 
 def make_data_of(pairs, folder, langs, smoke, **flags):
-    """The same for pairs of texts of a lesson's own; returns the folder."""
-    os.makedirs(folder, exist_ok=True)
+    """The same for pairs of texts of a lesson's own; vocabulary: tokenizer.py's flags. Returns the folder."""
     for lang, lines in zip(langs, zip(*pairs)):
-        with replacing(f'{folder}.{lang}', 'w', encoding='utf-8') as file:
-            file.writelines(line + '\n' for line in lines)
+        write(f'{folder}.{lang}', lines)
     make_data(folder, smoke, dataset='files', train_source=f'{folder}.{langs[0]}', source_lang=langs[0],
               train_target=f'{folder}.{langs[1]}', target_lang=langs[1], **flags)
     return folder
@@ -83,17 +86,14 @@ def values(printed):
 
 def spread(numbers):
     """[33.1, 33.5, 32.9] -> '33.17 ± 0.31': the mean and the standard deviation of several seeds."""
-    if len(numbers) == 1:
-        return f'{numbers[0]:.2f}'
-    return f'{statistics.mean(numbers):.2f} ± {statistics.stdev(numbers):.2f}'
+    mean = f'{statistics.mean(numbers):.2f}'
+    return mean if len(numbers) == 1 else f'{mean} ± {statistics.stdev(numbers):.2f}'
 
-def table(headings, rows):
-    """Print a table in Markdown."""
+def table(headings, rows):                          # in Markdown
     print()
     for row in [headings, ['---'] * len(headings), *rows]:
         print('|', ' | '.join(f'{cell:.2f}' if isinstance(cell, float) else str(cell) for cell in row), '|')
 
 def save(path, svg):
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    pathlib.Path(path).write_text(svg, encoding='utf-8')
+    write(path, [svg])
     print(f'\ndrew {path}')
