@@ -45,15 +45,15 @@ def sequences(name, n, lengths, seed):
                                drop_identical=False, max_len=0)
 
 def recovered(checkpoint, folder):
-    """For lengths 1-5, 6-10, ...: the share of symbols that are written out again at their place."""
+    """For lengths 1-5, 6-10, ...: the percentage of symbols that are written out again at their place."""
     model, *vocabs = load(checkpoint)
     lines, fives = list(read_lines(f'{folder}/test.in')), {}
     found = translate(lines, model, *vocabs, beam_size=1, max_length=2 if smoke else 0)
     for line, ((text, _),) in zip(lines, found):
         line, text = line.split(), text.split()
-        right = sum(a == b for a, b in zip(line, text)) / len(line)
+        right = 100 * sum(a == b for a, b in zip(line, text)) / len(line)
         fives.setdefault(-(-len(line) // 5) * 5, []).append(right)
-    return sorted((length, sum(shares) / len(shares)) for length, shares in fives.items())
+    return {length: sum(shares) / len(shares) for length, shares in sorted(fives.items())}
 
 def main():
     how = dict(n_embd=n_embd, dropout=dropout, batch_tokens=batch_tokens, max_steps=max_steps,
@@ -80,16 +80,22 @@ def main():
                 plot.line_chart('BLEU by length', 'source words', 'BLEU', curves, may_be_log=False))
 
     # what can be recovered from the last state, by its size
-    folder, curves = sequences('copy', 300 if smoke else 40000, (1, 40), 1), []
+    folder, rows, curves = sequences('copy', 300 if smoke else 40000, (1, 40), 1), [], []
     for hidden in 32, 64, 128, 256:
-        train(f'{out_dir}/copy-{hidden}', smoke, data_dir=folder, attention='none', bidirectional=False,
-              **{**how, 'max_steps': copy_steps, 'dropout': 0.0, 'label_smoothing': 0.0, 'n_hidden': hidden,
-                 'reverse_source': True, 'learning_rate': 2e-3})      # read forwards, nothing was learnt
-        curves.append((f'{2 * hidden} numbers', recovered(f'{out_dir}/copy-{hidden}/best.pt', folder)))
-    table(['the state, h and c', *(f'{length - 4}-{length} symbols' for length, _ in curves[0][1])],
-          [[name, *(f'{share:.0%}' for _, share in curve)] for name, curve in curves])
+        found = []
+        for seed in range(1, seeds + 1):
+            out = f'{out_dir}/copy-{hidden}-{seed}'
+            train(out, smoke, data_dir=folder, attention='none', bidirectional=False, seed=seed,
+                  **{**how, 'max_steps': copy_steps, 'dropout': 0.0, 'label_smoothing': 0.0,
+                     'n_hidden': hidden, 'reverse_source': True, 'learning_rate': 2e-3})
+            found.append(recovered(f'{out}/best.pt', folder))               # read forwards, nothing is learnt
+        by_length = {length: [shares[length] for shares in found] for length in found[0]}
+        rows.append([f'{2 * hidden} numbers', *map(spread, by_length.values())])
+        curves.append((f'{2 * hidden} numbers', [(length, sum(shares) / seeds)
+                                                 for length, shares in by_length.items()]))
+    table(['the state, h and c', *(f'{length - 4}-{length} symbols' for length in by_length)], rows)
     course.save(f'{out_dir}/05_copying.svg', plot.line_chart(
-        'Symbols recovered from the last state', 'symbols', 'share at its place', curves, may_be_log=False))
+        'Symbols recovered from the last state', 'symbols', '% at their place', curves, may_be_log=False))
 
     # what length costs: 16 sentences a batch
     rows = []
