@@ -79,14 +79,15 @@ def tag(net, vocabs, texts):
         yield vocabs[1].decode(words[:words.index(EOS)] if EOS in words else words)
 
 def gradient_by_distance(model, length=61, n=100):
-    """How much the encoder's last state hangs on a word so many steps before: mean norm of the gradient."""
+    """How much the encoder's last state hangs on a word so many steps before; on the last word itself: 1."""
     torch.manual_seed(0)
     embedded = model.source_embedding.weight                                            # (V, E)
     x = torch.randn(n, length, embedded.shape[1]) * embedded.std().item()               # (n, S, E)
     x.requires_grad_()
     h, _ = model.encoder(x)                                                             # (n, S, H)
     (h[:, -1] * torch.randn(n, h.shape[-1])).sum().backward()
-    return x.grad.norm(dim=-1).mean(0).flip(0).tolist()                                 # S, the last first
+    norm = x.grad.norm(dim=-1).mean(0).flip(0)                                          # (S,) the last first
+    return (norm / norm[0]).tolist()
 
 def main():
     meta = read_meta(data_dir)
@@ -106,28 +107,30 @@ def main():
     found = [list(scores(tag(train_tagger(sets, vocabs, seed), vocabs, sources)))
              for seed in range(1, seeds + 1)]
     rows = [['a word for each word, lstm', '', *map(spread, zip(*found))]]
-    curves, norms = [], []
+    curves, distances = [], []
     for cell in 'rnn', 'gru', 'lstm':
-        logs, found = [], []
+        logs, found, reach = [], [], {'at the start': [], 'trained': []}
         for seed in range(1, seeds + 1):
             folder = f'{out_dir}/{cell}-{seed}'
             logs.append(train(folder, smoke, data_dir=data_dir, cell=cell, scratch=True, attention='none',
                               bidirectional=False, n_embd=n_embd, n_hidden=n_hidden, dropout=dropout,
                               batch_tokens=batch_tokens, max_steps=max_steps, eval_interval=max_steps // 4,
                               eval_sentences=100, learning_rate=learning_rate, seed=seed, dtype='float32'))
-            outputs = translate(sources, *load(f'{folder}/best.pt'), max_length=1 if smoke else 0)
+            trained, *_ = load(f'{folder}/best.pt')
+            outputs = translate(sources, trained, *vocabs, max_length=1 if smoke else 0)
             found.append(list(scores(text for ((text, _),) in outputs)))
+            torch.manual_seed(seed)
+            for norms, model in zip(reach.values(), (build(Config(**vars(trained.config))), trained)):
+                norms.append(gradient_by_distance(model))
         rows.append([f'encoder-decoder, {cell}', spread([best_loss(log) for log in logs]),
                      *map(spread, zip(*found))])
-        trained, _, _ = load(f'{out_dir}/{cell}-1/best.pt')
-        torch.manual_seed(1)
-        for when, model in ('at the start', build(Config(**vars(trained.config)))), ('trained', trained):
-            norm = gradient_by_distance(model)
-            norm = [n / norm[0] for n in norm]
-            curves.append((f'{cell}, {when}', [(i, n) for i, n in enumerate(norm[:41]) if n > 1e-7]))
-            norms.append([cell, when, *(f'{norm[distance]:.1e}' for distance in (5, 10, 20, 40))])
+        for when, norms in reach.items():
+            norm = np.mean(norms, axis=0)                                               # (S,)
+            curves.append((f'{cell}, {when}', [(i, n) for i, n in enumerate(norm) if n > 1e-7]))
+            distances.append([cell, when, *(f'{norm[distance]:.1e}' for distance in (5, 10, 20, 40, 60))])
     table(['model', 'validation loss', 'test BLEU', 'as many words', 'more or fewer'], rows)
-    table(['cell', '', *(f'{distance} words back' for distance in (5, 10, 20, 40))], norms)
+    table(['cell', '', *(f'{distance} words back' for distance in (5, 10, 20, 40)), 'the first word'],
+          distances)
     course.save(f'{out_dir}/01_gradient.svg',
                 plot.line_chart('How far the gradient reaches', 'words back', "the last word's is 1", curves))
 

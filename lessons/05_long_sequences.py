@@ -81,18 +81,17 @@ def main():
 
     # what can be recovered from the last state, by its size
     folder, rows, curves = sequences('copy', 300 if smoke else 40000, (1, 40), 1), [], []
-    for hidden in 32, 64, 128, 256:
-        found = []
+    for hidden, backwards in (32, True), (64, True), (128, True), (256, True), (256, False):
+        name, found = f'{2 * hidden} numbers, read {"backwards" if backwards else "forwards"}', []
         for seed in range(1, seeds + 1):
-            out = f'{out_dir}/copy-{hidden}-{seed}'
+            out = f'{out_dir}/copy-{hidden}{"" if backwards else "-forwards"}-{seed}'
             train(out, smoke, data_dir=folder, attention='none', bidirectional=False, seed=seed,
                   **{**how, 'max_steps': copy_steps, 'dropout': 0.0, 'label_smoothing': 0.0,
-                     'n_hidden': hidden, 'reverse_source': True, 'learning_rate': 2e-3})
-            found.append(recovered(f'{out}/best.pt', folder))               # read forwards, nothing is learnt
+                     'n_hidden': hidden, 'reverse_source': backwards, 'learning_rate': 2e-3})
+            found.append(recovered(f'{out}/best.pt', folder))
         by_length = {length: [shares[length] for shares in found] for length in found[0]}
-        rows.append([f'{2 * hidden} numbers', *map(spread, by_length.values())])
-        curves.append((f'{2 * hidden} numbers', [(length, sum(shares) / seeds)
-                                                 for length, shares in by_length.items()]))
+        rows.append([name, *map(spread, by_length.values())])
+        curves.append((name, [(length, sum(shares) / seeds) for length, shares in by_length.items()]))
     table(['the state, h and c', *(f'{length - 4}-{length} symbols' for length in by_length)], rows)
     course.save(f'{out_dir}/05_copying.svg', plot.line_chart(
         'Symbols recovered from the last state', 'symbols', '% at their place', curves, may_be_log=False))

@@ -113,7 +113,8 @@ def ways_to_translate(short, joined):
         found = iter(plainly(short)([part for text in texts for part in parts(text)]))
         return [' '.join(next(found) for _ in parts(text)) for text in texts]
 
-    return {'trained on 25 words': plainly(short), 'with coverage': plainly(short, coverage_penalty=0.2),
+    return {f'trained on {SHORT} words': plainly(short),
+            'with coverage': plainly(short, coverage_penalty=0.2),
             'cut at marks': in_parts, 'trained on joined sentences': plainly(joined)}
 
 def main():
