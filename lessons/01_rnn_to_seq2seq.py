@@ -151,10 +151,11 @@ if __name__ == '__main__':
 # BLEU).
 #
 # exercises
-# 1. Let the tagger read both ways (Recurrent takes bidirectional=True). Which of its two troubles is gone?
-# 2. Add 1 to the LSTM's forget gate at the start (the encoder's bias_ih_l0[H:2 * H], before
-#    gradient_by_distance). What should happen: forty words back the gradient is some 50,000 times as large,
-#    as the gate keeps sigmoid(1) = 0.73 of c at each step instead of half. Does training start earlier for
-#    it?
+# 1. Let the tagger read both ways (bidirectional=True for Recurrent, 2 * n_hidden for the output). Which of
+#    its two troubles is gone?
+# 2. At the end of Seq2Seq.__init__ add 1 to the forget gate of the encoder's LSTM:
+#    self.encoder.bias_ih_l0.data[H:2 * H] += 1. What should happen: at the start the gradient forty words
+#    back is tens of thousands of times as large, as the gate keeps sigmoid(1) = 0.73 of c at each step
+#    instead of half. Does training start earlier for it?
 # 3. Start the RNN's weight_hh with torch.nn.init.orthogonal_. How far does its gradient reach, and does it
 #    learn?

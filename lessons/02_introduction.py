@@ -128,10 +128,9 @@ if __name__ == '__main__':
 
 # -----------------------------------------------------------------------------
 # what we measured (22 November 2026; tables, figures, hardware: README.md)
-# The first principal component is the order of the words, and the roles do not show in it: the same event
-# with the time in front is 10.9 away, with the roles exchanged 5.1, another event 11.0. The vector holds what
-# the decoder has to say, which English begins with the time too, and not what the sentence means; Sutskever
-# et al. found the opposite. Neighbours share who, what and when ("Ben war wütend": "Emma war wütend").
+# Of four ways to tell an event the first principal component is the order of the words, and the roles do not
+# show in it: with the time in front it is 10.9 away, with the roles exchanged 5.1, another event 11.0.
+# Sutskever et al. found the opposite. Neighbours are built alike ("Ben war wütend": "Emma war wütend").
 # BLEU after 3,000 steps, one seed: translate 59, reverse 71, shorten 94.
 #
 # exercises

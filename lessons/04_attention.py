@@ -142,6 +142,7 @@ if __name__ == '__main__':
 # exercises
 # 1. Divide the scores by the root of H in Seq2Seq.look, as the Transformer does. Does attention start
 #    earlier?
-# 2. Let attention see the embeddings instead of the states (memory.values = x), and the decoder begin with
-#    zeros. What should happen: shuffle the source words, and the translation stays the same. Why?
+# 2. Let attention see the embeddings instead of the states (values = x, before the keys, in Seq2Seq.encode),
+#    and the decoder begin with zeros (state * 0), in the general arm, where E is H. What should happen:
+#    shuffle the source words, and the translation stays the same. Why?
 # 3. Mask all source words but those within five places of t. Which languages would forgive that?

@@ -121,8 +121,8 @@ if __name__ == '__main__':
 # helps less and less. Read forwards the sequences were not learnt (21 % of five letters at most).
 #
 # exercises
-# 1. Let sequences() draw from two letters instead of sixteen. What should happen: half of the symbols are
-#    right by chance, where it was one in sixteen, so compare what is above chance. Is it bits that a state
-#    remembers, or symbols?
-# 2. Turn the targets round. Which symbol is now the easiest, the first or the last?
+# 1. Let sequences() draw from 256 symbols instead of sixteen, eight bits each instead of four. Is it bits
+#    that a state remembers, or symbols?
+# 2. Turn the targets round. What should happen: read backwards, they are as hard as the others read forwards,
+#    and the other way round, since for random letters it is the same task.
 # 3. Give the copying model two layers of half the size. Do they remember more than one?

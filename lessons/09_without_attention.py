@@ -121,10 +121,10 @@ if __name__ == '__main__':
 # attention did not learn to carry in 2,000 steps.
 #
 # exercises
-# 1. Write "Ich glaube, dass" and "I believe that" for "Weil" and "Because". What should happen: without
-#    attention subject and verb are not learnt in as many steps, not even at two words. The translation of the
-#    subject is two words farther from the end of the source, and it is the shortest sentences from which the
-#    longer are learnt.
+# 1. Write "Ich glaube, dass" and "I believe that" for "Weil" and "Because" (and in what_is_right() range(6,
+#    ...), as the sentence begins with more words). What should happen, if it goes as it went for us: without
+#    attention the subject is not learnt in as many steps, not even at two words. It is the shortest sentences
+#    from which the longer are learnt.
 # 2. Train on distances up to 20 and test up to 40. Which arm goes on beyond what it has seen?
 # 3. Let the encoder read both ways (bidirectional=True). What is now far away for the model without
 #    attention?

@@ -165,5 +165,7 @@ if __name__ == '__main__':
 # exercises
 # 1. Add K = 1000, more than the texts are long, to the last table. What should happen: the loss and the
 #    memory of "all", to the last digit of the loss, since there is only one segment.
-# 2. Let make_batches() sort by source length first. What becomes of padding, and of the peak?
-# 3. Draw the rivals of sampled_words by their frequency instead of evenly. Is 50 enough now?
+# 2. Let make_batches() sort by source length first, and take the greatest width so far
+#    (np.maximum.accumulate(widths)), as widths no longer grow. What becomes of padding, and of the peak?
+# 3. Draw the rivals of sampled_words by their frequency instead of evenly, with the log of how often each is
+#    expected taken off its score. Is 50 enough now?
