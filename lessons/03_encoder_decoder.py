@@ -14,7 +14,7 @@ words than after the true ones? What does reversing the source bring?
     python lessons/03_encoder_decoder.py
     python prepare.py --dataset=multi30k --source_lang=en --target_lang=fr --data_dir=data/multi30k.fr
     python tokenizer.py --data_dir=data/multi30k.fr
-    python lessons/03_encoder_decoder.py --data_dir=data/multi30k.fr --dropout=0.3 --max_steps=3000
+    python lessons/03_encoder_decoder.py --data_dir=data/multi30k.fr --dropout=0.3 --max_steps=2000
 """
 import math
 

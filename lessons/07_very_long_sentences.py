@@ -11,7 +11,7 @@ Before you run it, write down: at which length does BLEU break? Are the translat
 long? Which remedy helps most, and which costs nothing?
 
     python lessons/07_very_long_sentences.py
-    python lessons/07_very_long_sentences.py --data_dir=data/mix --max_steps=5000 --lengths=15,25,35,45,70
+    python lessons/07_very_long_sentences.py --data_dir=data/mix --max_steps=4000 --lengths=15,25,35,45,70
 """
 import collections, itertools, random, statistics, time
 

@@ -10,8 +10,8 @@ Before you run it, write down: which is better on 5,000 pairs, which on all? Whi
 training, and which translates faster, short sentences and long ones?
 
     python lessons/08_seq2seq_vs_transformer.py
-    python lessons/08_seq2seq_vs_transformer.py --data_dir=data/multi30k --dropout=0.3 --max_minutes=10
-    python lessons/08_seq2seq_vs_transformer.py --data_dir=data/mix --sizes= --max_minutes=20
+    python lessons/08_seq2seq_vs_transformer.py --data_dir=data/multi30k --dropout=0.3 --max_minutes=8
+    python lessons/08_seq2seq_vs_transformer.py --data_dir=data/mix --sizes= --max_minutes=15
 """
 import time
 
