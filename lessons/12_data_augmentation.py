@@ -11,7 +11,7 @@ Before you run it, write down: with 2,000 real pairs, how many BLEU does the res
 More or less than words left out? And with 10,000? Which made-up sources look better, and which teach more?
 
     python lessons/12_data_augmentation.py
-    python lessons/12_data_augmentation.py --data_dir=data/multi30k --sizes=2000,5000,10000 --max_steps=1500
+    python lessons/12_data_augmentation.py --data_dir=data/multi30k --sizes=2000,5000,10000 --max_steps=3000
 """
 import json, os, random, statistics
 
