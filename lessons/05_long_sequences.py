@@ -12,7 +12,8 @@ state of twice the size remember twice as many symbols? How do memory and time a
 if each batch has equally many sentences?
 
     python lessons/05_long_sequences.py
-    python lessons/05_long_sequences.py --data_dir=data/mix --max_steps=6000 --seeds=1
+    python lessons/05_long_sequences.py --data_dir=data/mix --n_hidden=512 --batch_tokens=1500 \
+        --learning_rate=4e-3 --max_steps=3600
 """
 import random
 
