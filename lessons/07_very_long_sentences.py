@@ -11,7 +11,8 @@ Before you run it, write down: at which length does BLEU break? Are the translat
 long? Which remedy helps most, and which costs nothing?
 
     python lessons/07_very_long_sentences.py
-    python lessons/07_very_long_sentences.py --data_dir=data/mix --max_steps=4000 --lengths=15,25,35,45,70
+    python lessons/07_very_long_sentences.py --data_dir=data/mix --lengths=15,25,35,45,70 --n_hidden=512 \
+        --batch_tokens=1500 --learning_rate=4e-3 --max_steps=3600
 """
 import collections, itertools, random, statistics, time
 
