@@ -35,7 +35,7 @@ dropout = 0.1
 batch_tokens = 500
 max_steps = 3000
 learning_rate = 5e-3
-seeds = 1
+seeds = 1                   # README.md's numbers are of three
 smoke = False
 # -----------------------------------------------------------------------------
 

@@ -32,7 +32,7 @@ dropout = 0.1
 batch_tokens = 500
 max_steps = 2000
 learning_rate = 5e-3
-seeds = 1                   # README.md's numbers are of three
+seeds = 1
 smoke = False
 # -----------------------------------------------------------------------------
 WHAT = 'the subject', 'the verb', 'the verb, wrong ending', 'what is between, at its place'
