@@ -127,7 +127,7 @@ if __name__ == '__main__':
     main()
 
 # -----------------------------------------------------------------------------
-# what we measured (22 November 2026; tables, figures, hardware: README.md)
+# what we measured (--seeds=3, 22 November 2026; tables, figures, hardware: README.md)
 # Of four ways to tell an event the first principal component is the order of the words, and the roles do not
 # show in it: with the time in front it is 10.9 away, with the roles exchanged 5.1, another event 11.0.
 # Sutskever et al. found the opposite. Neighbours are built alike ("Ben war wütend": "Emma war wütend").
