@@ -10,6 +10,7 @@ Translate with a trained model, and score translations.
     python sample.py --hypotheses=new.en --baseline=old.en --references=ref.en       (is new really better?)
 """
 import builtins, collections, contextlib, itertools, math, os, pickle, signal, sys, warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import regex
 import torch
@@ -101,6 +102,22 @@ def uncovered(attended, mask, beta):
     logs = attended.clamp(1e-4, 1).log().masked_fill(~mask[:, None], 0)                 # (B, K, S)
     return beta * logs.sum(-1)
 
+def topk_by_blocks(x, k, block=64):
+    """
+    x.topk(k) for x (R, V) in half its time: the k greatest of a row are in the k blocks with the greatest
+    maxima, or in the columns behind the last whole block.
+    """
+    n = x.shape[1] // block
+    if n <= k:
+        return x.topk(k)
+    maxima = x[:, :n * block].unflatten(1, (n, block)).amax(2)                              # (R, n)
+    first = maxima.topk(k).indices[:, :, None] * block                                      # (R, k, 1)
+    inside = (first + torch.arange(block, device=x.device)).flatten(1)                      # (R, k * block)
+    behind = torch.arange(n * block, x.shape[1], device=x.device).expand(len(x), -1)        # (R, V - n * block)
+    columns = torch.cat([inside, behind], dim=1)
+    values, best = x.gather(1, columns).topk(k)                                             # (R, k) each
+    return values, columns.gather(1, best)
+
 @torch.inference_mode()
 def beam_search(model, source, lengths, limit, beam_size=5, length_penalty=1.0, n_best=1, length_norm='gnmt',
                 coverage_penalty=0.0, min_length=0, trace=None):
@@ -130,7 +147,7 @@ def beam_search(model, source, lengths, limit, beam_size=5, length_penalty=1.0, 
         log_probs[:, [PAD, BOS] + [EOS] * (t <= min_length)] = float('-inf')    # these must not be
         # the best K of a sentence are among the best K of each of its hypotheses
         width, n_next = live.shape[1], min(2 * K if trace is not None else K, log_probs.shape[1])
-        log_probs, words = log_probs.topk(n_next)                                               # (R, K) each
+        log_probs, words = topk_by_blocks(log_probs, n_next)                                    # (R, K) each
         every = (live[:, :, None] + log_probs.view(-1, width, n_next)).flatten(1)               # (B, K * K)
         n_ended = (ended > float('-inf')).sum(1, keepdim=True)                                  # (B, 1)
         most = min(K - int(n_ended.min()), every.shape[1])      # places that are open in any sentence
@@ -223,7 +240,6 @@ def unknowns_replaced(model, source, lengths, tokens, source_words, target_vocab
     return [[words[s] if i == UNK and s < len(words) else target_vocab.words[i] for i, s in zip(ids, at)]
             for ids, at, words in zip(tokens.tolist(), looked_at, source_words)]
 
-@torch.inference_mode()
 def translate(texts, model, source_vocab, target_vocab, beam_size=5, n_best=1, replace_unknown=True,
               lexicon=True, batch_size=128, max_length=0, temperature=0.0, top_k=0, dtype=torch.float32,
               **how):
@@ -232,11 +248,12 @@ def translate(texts, model, source_vocab, target_vocab, beam_size=5, n_best=1, r
     n_best translations, the best first, as (text, normalised log-probability in nats). An empty sentence has
     an empty translation.
     """
-    device = next(model.parameters()).device
+    device, threads = next(model.parameters()).device, torch.get_num_threads()
     words = [split(normalise(text)) for text in texts]
     results = [[('', 0.0)] for _ in texts]
-    order = sorted((i for i in range(len(texts)) if words[i]), key=lambda i: len(words[i]))
-    for batch in (order[i:i + batch_size] for i in range(0, len(order), batch_size)):
+
+    @torch.inference_mode()                 # which like autocast holds for one thread
+    def translate_batch(batch):
         source_words = [words[i] for i in batch]
         source, lengths = pad([source_vocab.look_up(ws) + [EOS] for ws in source_words])
         source = source.to(device)                                                              # (B, S)
@@ -260,6 +277,15 @@ def translate(texts, model, source_vocab, target_vocab, beam_size=5, n_best=1, r
                 for i, target, score in zip(batch, found, scores[:, rank].tolist()):
                     if score > float('-inf'):
                         results[i][rank:] = [(to_text(target), score)]
+
+    order = sorted((i for i in range(len(texts)) if words[i]), key=lambda i: -len(words[i]))
+    batches = [order[i:i + batch_size] for i in range(0, len(order), batch_size)]
+    # a core that has a batch of its own need not wait for the others at every operation; but words that are
+    # drawn come from one stream of random numbers, a batch after the other
+    at_once = max(1, min(threads, len(batches))) if device.type == 'cpu' and not temperature else 1
+    with ThreadPoolExecutor(at_once, '', torch.set_num_threads, (threads // at_once,)) as pool:
+        list(pool.map(translate_batch, batches))
+    torch.set_num_threads(threads)          # the number is everybody's
     return results
 
 # -----------------------------------------------------------------------------

@@ -706,6 +706,14 @@ def test_ended_hypotheses_keep_their_places_in_the_beam():
             assert [words for _, words in found] == [words for _, words in expected], (seed, K, i)
 
 @torch.inference_mode()
+def test_topk_by_blocks_is_topk():
+    """Wherever the greatest stand: all in one block, in the columns behind the last block, at minus infinity."""
+    for V, k in (10, 10), (64, 3), (129, 1), (1000, 5), (6202, 10):
+        x = torch.randn(7, V)
+        x[0, :k], x[1, -k:], x[2] = x[0, :k] + 100, x[1, -k:] + 100, float('-inf')
+        values, columns = sample.topk_by_blocks(x, k)
+        assert torch.equal(values, x.topk(k).values) and torch.equal(x.gather(1, columns), values)
+
 def test_beam_of_one_is_greedy():
     for seed in range(20):
         net = tiny_model(seed)
@@ -749,7 +757,7 @@ def test_unknown_words_in_sentences_of_unequal_length():
     """Only the sentences that lack a word are looked at again, without the others' padding."""
     net, search = tiny_model(0), sample.beam_search
     vocabs = [Vocabulary([*tokenizer.SPECIAL, *words], {'Quark': 'curd'}) for words in ('abc', 'x')]
-    sample.beam_search = lambda *_, **__: (torch.tensor([[[UNK, EOS]], [[4, EOS]]]), torch.zeros(2, 1))
+    sample.beam_search = lambda *_, **__: (torch.tensor([[[4, EOS]], [[UNK, EOS]]]), torch.zeros(2, 1))
     try:
         found = [sample.translate(['Quark', 'a b c a'], net, *vocabs, beam_size=1, lexicon=lexicon)
                  for lexicon in (True, False)]
@@ -764,7 +772,7 @@ def test_lexicon():
     assert tokenizer.learn_lexicon(pairs, vocab) == {'Igel': 'hedgehog'}
 
 def test_translate_shows_the_model_what_it_was_trained_on():
-    """Each sentence with its <eos>, padded, by length; translations come in the order of the sentences."""
+    """Each sentence with its <eos>, padded, the longest first; translations come in the sentences' order."""
     net, seen = tiny_model(0), []
     def encode(source, lengths):
         seen.append(source.tolist())
@@ -773,7 +781,7 @@ def test_translate_shows_the_model_what_it_was_trained_on():
     vocabs = Vocabulary([*tokenizer.SPECIAL, *'abcde']), Vocabulary([*tokenizer.SPECIAL, *'xyz'])
     texts = ['a b\u00a0c', '', 'e q', 'd']
     together = sample.translate(texts, net, *vocabs, batch_size=2, replace_unknown=False)
-    assert seen == [[[7, EOS, PAD], [8, UNK, EOS]], [[4, 5, 6, EOS]]] and together[1] == [('', 0.0)]
+    assert sorted(seen) == [[[4, 5, 6, EOS], [8, UNK, EOS, PAD]], [[7, EOS]]] and together[1] == [('', 0.0)]
     for text, found in zip(texts, together):
         (alone, score), = sample.translate([text], net, *vocabs, replace_unknown=False)[0]
         assert found[0][0] == alone and abs(found[0][1] - score) < 1e-4
