@@ -36,14 +36,14 @@ class Config:
     cell: str = 'lstm'              # lstm | gru | rnn
     scratch: bool = False           # the cells written out below instead of torch's
     manual_backward: bool = False   # and the LSTM's way back through time too
-    attention: str = 'general'      # none | dot | general | additive
+    attention: str = 'dot'          # none | dot | general | additive
     input_feeding: bool = False     # the attentional vector goes into the next step
     bidirectional: bool = True      # the encoder reads both ways, with half of n_hidden each
     reverse_source: bool = False    # the encoder reads the last word first
     tied: bool = True               # the output layer's vector of a word is its embedding
     n_layer: int = 1
     n_embd: int = 256               # also the Transformer's width
-    n_hidden: int = 512             # of the cell, or within the Transformer's feed-forward layers
+    n_hidden: int = 384             # of the cell, or within the Transformer's feed-forward layers
     n_head: int = 4                 # of the Transformer's attention
     dropout: float = 0.3
 

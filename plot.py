@@ -337,7 +337,7 @@ def draw_attention(checkpoint, text, plot_dir):
     if not words:
         fail('--attention wants a sentence: --text="..."')
     if model.config.attention == 'none':
-        fail(f'{checkpoint} has no attention to draw: train with --attention=general')
+        fail(f'{checkpoint} has no attention to draw: train with --attention=dot')
     by_head = []
     if model.config.arch == 'transformer':                  # what its last layer asks of the source
         last = model.decoder[-1].attend_source

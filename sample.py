@@ -43,7 +43,7 @@ top_k = 0                   # ... from so many of the likeliest; 0: from all
 n_best = 1                  # translations shown of each sentence; more than one: with their scores
 replace_unknown = True      # put the source word that attention looks at in place of <unk> ...
 lexicon = True              # ... or its translation, if it was seen a few times in training
-batch_size = 128            # sentences translated side by side
+batch_size = 256            # sentences translated side by side
 device = 'auto'             # auto, cpu, cuda, cuda:1, mps
 dtype = 'auto'              # auto, float32, bfloat16, float16
 # -----------------------------------------------------------------------------
@@ -241,7 +241,7 @@ def unknowns_replaced(model, source, lengths, tokens, source_words, target_vocab
             for ids, at, words in zip(tokens.tolist(), looked_at, source_words)]
 
 def translate(texts, model, source_vocab, target_vocab, beam_size=5, n_best=1, replace_unknown=True,
-              lexicon=True, batch_size=128, max_length=0, temperature=0.0, top_k=0, dtype=torch.float32,
+              lexicon=True, batch_size=256, max_length=0, temperature=0.0, top_k=0, dtype=torch.float32,
               **how):
     """
     Translate a list of sentences; `how` goes to beam_search. Returns a list for each, in their order: its
@@ -280,9 +280,9 @@ def translate(texts, model, source_vocab, target_vocab, beam_size=5, n_best=1, r
 
     order = sorted((i for i in range(len(texts)) if words[i]), key=lambda i: -len(words[i]))
     batches = [order[i:i + batch_size] for i in range(0, len(order), batch_size)]
-    # a core that has a batch of its own need not wait for the others at every operation; but words that are
-    # drawn come from one stream of random numbers, a batch after the other
-    at_once = max(1, min(threads, len(batches))) if device.type == 'cpu' and not temperature else 1
+    # cores with a batch of their own need not wait for each other at every operation; four, as each takes
+    # memory, and one where words are drawn, since random numbers come from one stream
+    at_once = max(1, min(4, threads, len(batches))) if device.type == 'cpu' and not temperature else 1
     with ThreadPoolExecutor(at_once, '', torch.set_num_threads, (threads // at_once,)) as pool:
         list(pool.map(translate_batch, batches))
     torch.set_num_threads(threads)          # the number is everybody's

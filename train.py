@@ -42,14 +42,14 @@ arch = 'seq2seq'            # seq2seq (recurrent), or transformer
 cell = 'lstm'               # lstm, gru or rnn
 scratch = False             # the cells written by hand instead of torch's: the same numbers
 manual_backward = False     # with scratch: the LSTM's backpropagation through time by hand too
-attention = 'general'       # none, dot or general (Luong et al. 2015), additive (Bahdanau et al. 2015)
+attention = 'dot'           # none, dot or general (Luong et al. 2015), additive (Bahdanau et al. 2015)
 input_feeding = False       # what attention found goes into the next step (Luong et al. 2015)
 bidirectional = True        # the encoder reads both ways, with half of n_hidden each
 reverse_source = False      # the encoder reads the last word first (Sutskever et al. 2014)
 tied = True                 # the output layer's vectors of words are their embeddings
 n_layer = 1                 # layers of encoder and decoder
-n_embd = 512                # size of a word's vector, of the transformer all through
-n_hidden = 512              # size of the cell's state, or within the transformer's feed-forward layers
+n_embd = 256                # size of a word's vector, of the transformer all through
+n_hidden = 384              # size of the cell's state, or within the transformer's feed-forward layers
 n_head = 4                  # heads of the transformer's attention
 dropout = 0.3               # share of the activations zeroed in training: more for little data
 # the training

@@ -107,7 +107,8 @@ def main():
 
     # teacher forcing and free running; the source as it is, and reversed
     rows, curves = [], []
-    for name, how in {'attention': {}, 'no attention': dict(attention='none', bidirectional=False),
+    for name, how in {'attention': dict(attention='general'),
+                      'no attention': dict(attention='none', bidirectional=False),
                       'no attention, source reversed': dict(attention='none', bidirectional=False,
                                                             reverse_source=True)}.items():
         logs, scores = [], []

@@ -141,9 +141,9 @@ def main():
         models = {}
         for name, folder in folders.items():
             out = f'{out_dir}/{name}-{seed}'
-            train(out, smoke, data_dir=folder, n_embd=n_embd, n_hidden=n_hidden, dropout=dropout,
-                  batch_tokens=batch_tokens, max_steps=max_steps, learning_rate=learning_rate, seed=seed,
-                  eval_sentences=50, eval_interval=max_steps // 4)
+            train(out, smoke, data_dir=folder, attention='general', n_embd=n_embd, n_hidden=n_hidden,
+                  dropout=dropout, batch_tokens=batch_tokens, max_steps=max_steps, seed=seed,
+                  learning_rate=learning_rate, eval_sentences=50, eval_interval=max_steps // 4)
             models[name] = load(f'{out}/best.pt')
         for words, texts in tests.items():
             sources, references = zip(*texts)

@@ -32,7 +32,7 @@ dropout = 0.1
 seeds = 1
 smoke = False
 # -----------------------------------------------------------------------------
-KINDS = {'LSTM': dict(arch='seq2seq', n_embd=256, n_hidden=512, learning_rate=5e-3),
+KINDS = {'LSTM': dict(attention='general', n_embd=256, n_hidden=512, learning_rate=5e-3),
          'Transformer': dict(arch='transformer', n_embd=256, n_layer=2, n_hidden=768, learning_rate=1.5e-3)}
 
 def part_of_it(n):

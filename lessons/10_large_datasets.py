@@ -140,7 +140,7 @@ def main():
     # long texts: how far the gradient goes back
     folder, rows = joined_data(20 if smoke else 5000, 120), []
     for K in (10, 0) if smoke else (10, 25, 50, 0):
-        how = dict(**model, data_dir=folder, tbptt=K, attention='dot')      # begins to work early, lesson 4
+        how = dict(**model, data_dir=folder, tbptt=K)
         cost = values(course.run('train.py', smoke, **how, batch_tokens=8 * batch_tokens,
                                  benchmark=2 if smoke else 10))
         log = train(f'{out_dir}/tbptt-{K}', smoke, batch_tokens=batch_tokens, max_steps=max_steps,

@@ -65,7 +65,7 @@ def main():
     random.Random(1).shuffle(everything)
     how = dict(n_embd=n_embd, n_hidden=n_hidden, dropout=dropout, batch_tokens=batch_tokens,
                max_steps=max_steps, learning_rate=learning_rate, eval_interval=max_steps // 5,
-               eval_sentences=50, attention='dot')          # begins to work early with every seed, lesson 4
+               eval_sentences=50)
     for size in [200] if smoke else map(int, sizes.split(',')):
         rng, real = random.Random(2), everything[:size]
         rest = everything[size:size + (20 if smoke else synthetic)]
