@@ -51,7 +51,8 @@ def main():
     names = sizes.split(',')
     for name in names[:2] if smoke else names:
         n_layer, n_hidden = map(int, name.split('x'))
-        model = dict(data_dir=data_dir, attention='general', n_layer=n_layer, n_embd=n_embd, n_hidden=n_hidden)
+        model = dict(data_dir=data_dir, attention='general', n_layer=n_layer, n_embd=n_embd,
+                     n_hidden=n_hidden)
         cost = values(course.run('train.py', smoke, **model, batch_tokens=measured_tokens,
                                  benchmark=2 if smoke else 10))
         how = dict(**model, batch_tokens=batch_tokens, dropout=dropout, learning_rate=learning_rate,
