@@ -782,9 +782,17 @@ def test_translate_shows_the_model_what_it_was_trained_on():
     texts = ['a b\u00a0c', '', 'e q', 'd']
     together = sample.translate(texts, net, *vocabs, batch_size=2, replace_unknown=False)
     assert sorted(seen) == [[[4, 5, 6, EOS], [8, UNK, EOS, PAD]], [[7, EOS]]] and together[1] == [('', 0.0)]
-    for text, found in zip(texts, together):
+    threads = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:                                    # each in a batch and a thread of its own, all at once
+        at_once = sample.translate(texts, net, *vocabs, batch_size=1, replace_unknown=False)
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(threads)
+    for text, *found in zip(texts, together, at_once):
         (alone, score), = sample.translate([text], net, *vocabs, replace_unknown=False)[0]
-        assert found[0][0] == alone and abs(found[0][1] - score) < 1e-4
+        for (translation, its_score), in found:
+            assert translation == alone and abs(its_score - score) < 1e-4
 
 # -----------------------------------------------------------------------------
 # scores
