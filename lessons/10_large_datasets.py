@@ -157,11 +157,11 @@ if __name__ == '__main__':
 
 # -----------------------------------------------------------------------------
 # what we measured
-# (one seed, 22 November 2026; tables, figures, hardware: README.md)
-# Plain batches are 74 % padding, batches by length 2 %, at two and a half times the speed; a budget of words
-# takes a quarter off the peak, as no batch is far larger than it. Half the batch twice (grad_accum=2) learns
-# what the whole does (loss 0.26 and 0.27), half the batch less (0.51). Sampled words cost loss (0.27; 0.30
-# with 200, 0.33 with 50) and save nothing where the vocabulary is small. Truncated BPTT saves no memory on
+# (one seed, 23 November 2026; tables, figures, hardware: README.md)
+# Plain batches are 74 % padding, batches by length 2 %, at more than twice the speed; a budget of words takes
+# a quarter off the peak, as no batch is far larger than it. Half the batch twice (grad_accum=2) learns what
+# the whole does (loss 0.21 and 0.22), half the batch less (0.36). Sampled words cost loss (0.22; 0.23 with
+# 200, 0.28 with 50) and save nothing where the vocabulary is small. Truncated BPTT saves no memory on
 # texts of 120 words, since encoder and attention stay whole, and costs no loss: 0.77, 0.83 and 0.90 with K of
 # 10, 25 and 50, 1.12 without.
 #
