@@ -113,7 +113,7 @@ def topk_by_blocks(x, k, block=64):
     maxima = x[:, :n * block].unflatten(1, (n, block)).amax(2)                              # (R, n)
     first = maxima.topk(k).indices[:, :, None] * block                                      # (R, k, 1)
     inside = (first + torch.arange(block, device=x.device)).flatten(1)                      # (R, k * block)
-    behind = torch.arange(n * block, x.shape[1], device=x.device).expand(len(x), -1)        # (R, V - n * block)
+    behind = torch.arange(n * block, x.shape[1], device=x.device).expand(len(x), -1)        # (R, V % block)
     columns = torch.cat([inside, behind], dim=1)
     values, best = x.gather(1, columns).topk(k)                                             # (R, k) each
     return values, columns.gather(1, best)

@@ -705,15 +705,15 @@ def test_ended_hypotheses_keep_their_places_in_the_beam():
             expected = slow_search(net, SOURCE[0][i:i + 1, :n], SOURCE[1][i:i + 1], 4, 1.0, K)
             assert [words for _, words in found] == [words for _, words in expected], (seed, K, i)
 
-@torch.inference_mode()
 def test_topk_by_blocks_is_topk():
-    """Wherever the greatest stand: all in one block, in the columns behind the last block, at minus infinity."""
+    """Wherever the greatest stand: all in one block, behind the last block, or all at minus infinity."""
     for V, k in (10, 10), (64, 3), (129, 1), (1000, 5), (6202, 10):
         x = torch.randn(7, V)
         x[0, :k], x[1, -k:], x[2] = x[0, :k] + 100, x[1, -k:] + 100, float('-inf')
         values, columns = sample.topk_by_blocks(x, k)
         assert torch.equal(values, x.topk(k).values) and torch.equal(x.gather(1, columns), values)
 
+@torch.inference_mode()
 def test_beam_of_one_is_greedy():
     for seed in range(20):
         net = tiny_model(seed)
@@ -781,7 +781,7 @@ def test_translate_shows_the_model_what_it_was_trained_on():
     vocabs = Vocabulary([*tokenizer.SPECIAL, *'abcde']), Vocabulary([*tokenizer.SPECIAL, *'xyz'])
     texts = ['a b\u00a0c', '', 'e q', 'd']
     together = sample.translate(texts, net, *vocabs, batch_size=2, replace_unknown=False)
-    assert sorted(seen) == [[[4, 5, 6, EOS], [8, UNK, EOS, PAD]], [[7, EOS]]] and together[1] == [('', 0.0)]
+    assert seen == [[[4, 5, 6, EOS], [8, UNK, EOS, PAD]], [[7, EOS]]] and together[1] == [('', 0.0)]
     threads = torch.get_num_threads()
     torch.set_num_threads(3)
     try:                                    # each in a batch and a thread of its own, all at once
