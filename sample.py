@@ -145,18 +145,15 @@ def beam_search(model, source, lengths, limit, beam_size=5, length_penalty=1.0, 
     for t in range(1, longest + 1):
         log_probs, state, weights = model.decode_step(tokens[:, :, -1].flatten(), state, memory)    # (R, V)
         log_probs[:, [PAD, BOS] + [EOS] * (t <= min_length)] = float('-inf')    # these must not be
-        # the best K of a sentence are among the best K of each of its hypotheses
-        width, n_next = live.shape[1], min(2 * K if trace is not None else K, log_probs.shape[1])
-        log_probs, words = topk_by_blocks(log_probs, n_next)                                    # (R, K) each
-        every = (live[:, :, None] + log_probs.view(-1, width, n_next)).flatten(1)               # (B, K * K)
+        width, V = live.shape[1], log_probs.shape[1]
+        every = log_probs.add_(live.view(-1, 1)).view(-1, width * V)                            # (B, K * V)
         n_ended = (ended > float('-inf')).sum(1, keepdim=True)                                  # (B, 1)
-        most = min(K - int(n_ended.min()), every.shape[1])      # places that are open in any sentence
-        live, best = every.topk(most)                                                           # (B, K) each
-        parent, word = best // n_next, words.view(every.shape).gather(1, best)                  # (B, K) each
+        most = min(K - int(n_ended.min()), width * V)           # places that are open in any sentence
+        live, best = topk_by_blocks(every, most)                                                # (B, K) each
+        parent, word = best // V, best % V                                                      # (B, K) each
         if trace is not None:
-            considered = zip(*(each[0].tolist() for each in every.topk(min(2 * K, every.shape[1]))))
-            trace.append([(tokens[0, i // n_next, 1:].tolist() + [words.flatten()[i].item()], score,
-                           rank < K - n_ended.item())
+            considered = zip(*(each[0].tolist() for each in every.topk(min(2 * K, width * V))))
+            trace.append([(tokens[0, i // V, 1:].tolist() + [i % V], score, rank < K - n_ended.item())
                           for rank, (score, i) in enumerate(considered) if score > float('-inf')])
         tokens = tokens.gather(1, parent[:, :, None].expand(-1, -1, t))
         tokens = torch.cat([tokens, word[:, :, None]], dim=-1)                          # (B, K, t + 1)
@@ -268,10 +265,10 @@ def translate(texts, model, source_vocab, target_vocab, beam_size=5, n_best=1, r
                 found = [[target_vocab.words[i] for i in row] for row in ids.tolist()]
                 lacking = (ids == UNK).any(1).nonzero().flatten().tolist()
                 if replace_unknown and model.config.attention != 'none' and lacking:
-                    S = int(lengths[lacking].max())
-                    replaced = unknowns_replaced(model, source[lacking, :S], lengths[lacking], ids[lacking],
-                                                 [source_words[i] for i in lacking], target_vocab,
-                                                 source_vocab.lexicon if lexicon else {})
+                    S, T = int(lengths[lacking].max()), int((ids[lacking] != PAD).sum(1).max())
+                    replaced = unknowns_replaced(model, source[lacking, :S], lengths[lacking],
+                                                 ids[lacking, :T], [source_words[i] for i in lacking],
+                                                 target_vocab, source_vocab.lexicon if lexicon else {})
                     for i, words_of_it in zip(lacking, replaced):
                         found[i] = words_of_it
                 for i, target, score in zip(batch, found, scores[:, rank].tolist()):
