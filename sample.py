@@ -9,7 +9,7 @@ Translate with a trained model, and score translations.
     python sample.py --hypotheses=out.en --references=ref.en            (score two files, no model needed)
     python sample.py --hypotheses=new.en --baseline=old.en --references=ref.en       (is new really better?)
 """
-import builtins, collections, contextlib, itertools, math, os, pickle, signal, sys, warnings
+import builtins, collections, contextlib, itertools, math, os, pickle, signal, sys, time, warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import regex
@@ -524,7 +524,11 @@ def main(given):
             fail(f'{checkpoint} was trained with another vocabulary than that of {data_dir}/: name the '
                  f'--data_dir it was trained on, or train again with  python train.py --data_dir={data_dir}')
         sources, targets = (list(read_lines(f'{data_dir}/{evaluate}.{lang}')) for lang in languages)
+        began = time.perf_counter()
         best = [found[0][0] for found in translated(sources)]
+        seconds = time.perf_counter() - began
+        print(f'{len(best):,} sentences in {seconds:.1f} s, {len(best) / seconds:,.0f} a second',
+              file=sys.stderr)
         if output:
             with result as file:
                 file.writelines(line + '\n' for line in best)

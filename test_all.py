@@ -1551,7 +1551,8 @@ train.main(train.override(vars(train)))
     assert run([*ask.split(), '--text='])[0] == '\n'
     assert run(ask + '--n_best=3 --text=Hunde')[0].count('\t') == 3
     assert run([*ask.split(), '--beam_size=1', '--text=' + 'lang ' * 2000])[0].count('\n') == 1
-    out, _ = run(ask + '--evaluate=test --beam_size=1 --output=test.en')
+    out, err = run(ask + '--evaluate=test --beam_size=1 --output=test.en')
+    assert err.startswith(f"{len(lines('test.en')):,} sentences in ") and err.endswith(' a second\n')
     scores = dict(line.split(' ', 1) for line in out.splitlines())
     assert scores['BLEU'] == f"{sample.bleu(lines('test.en'), lines('data/test.en')):.2f}"
     assert float(scores['chrF2']) > 5
