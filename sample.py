@@ -61,7 +61,7 @@ def read_checkpoint(path, device='cpu', spare=''):
     except FileNotFoundError:
         if os.path.exists(spare):
             return read_checkpoint(spare, device)
-        fail(f'no checkpoint {path}: run  python train.py  first, or name one with --checkpoint=...')
+        fail(f'no checkpoint {path}: run  python train.py  first, or name the right one')
     except (OSError, EOFError, RuntimeError, ValueError, KeyError, pickle.UnpicklingError):
         if os.path.exists(spare):
             print(f'{path} is damaged: going on from {spare}, which is older', file=sys.stderr)
@@ -92,6 +92,10 @@ def pad(sentences):
     for row, sentence in zip(ids, sentences):
         row[:len(sentence)] = torch.as_tensor(sentence)
     return ids, lengths
+
+def most_words(lengths, max_length=0, min_length=0):
+    """How long translations may become, (B,), of sources that have so many words, their <eos> counted."""
+    return torch.full_like(lengths, max_length) if max_length else (2 * lengths + 10).clamp(min_length + 1)
 
 def normalised(score, length, alpha, norm='gnmt'):
     """Log-probability over the length penalty of Wu et al. 2016, eq. 14: else long translations never win."""
@@ -254,7 +258,7 @@ def translate(texts, model, source_vocab, target_vocab, beam_size=5, n_best=1, r
         source_words = [words[i] for i in batch]
         source, lengths = pad([source_vocab.look_up(ws) + [EOS] for ws in source_words])
         source = source.to(device)                                                              # (B, S)
-        limit = torch.full_like(lengths, max_length) + 1 if max_length else 2 * lengths + 10
+        limit = most_words(lengths, max_length, how.get('min_length', 0))
         with autocast(device.type, dtype):
             if temperature:
                 tokens, scores = draw_words(model, source, lengths, limit, n_best, temperature, top_k)
@@ -397,7 +401,7 @@ def print_search(text, model, source_vocab, target_vocab, dtype, **how):
     """--explain: what the beam held at each step and what it dropped, then what was looked at."""
     device, words = next(model.parameters()).device.type, split(normalise(text))
     source, lengths = pad([source_vocab.look_up(words) + [EOS]])                                # (1, S), (1,)
-    source, limit, trace = source.to(device), 2 * lengths + 10, []
+    source, limit, trace = source.to(device), most_words(lengths, max_length, min_length), []
     print('unknown words:', ' '.join(unknown_words(words, source_vocab)) or 'none')
     with autocast(device, dtype):
         greedy, _ = beam_search(model, source, lengths, limit, 1, **how)                        # (1, 1, T)
@@ -419,8 +423,10 @@ def print_search(text, model, source_vocab, target_vocab, dtype, **how):
         print('greedy   ', text_of(greedy, target_vocab))
         if model.config.attention != 'none':
             weights = attention_weights(model, source, lengths, tokens)[0].tolist()             # T lists of S
-            output, = unknowns_replaced(model, source, lengths, tokens, [words], target_vocab,
-                                        source_vocab.lexicon)
+            output = [target_vocab.words[i] for i in winner]
+            if replace_unknown:
+                output, = unknowns_replaced(model, source, lengths, tokens, [words], target_vocab,
+                                            source_vocab.lexicon if lexicon else {})
             rows = [word.strip(JOINER) or word for word in output]
             room = max(map(len, rows))
             print()
@@ -450,7 +456,7 @@ def translate_file(lines, show):
                 show(chunk, file)
                 file.flush()
                 done, read = done + len(chunk), read + sum(len(line.encode()) + 1 for line in chunk)
-                bar.show(done, min(1.0, read / size))
+                bar.show(done, size and min(1.0, read / size))      # a pipe has no size
         os.replace(part, output)
     except OSError as error:
         fail(f'cannot write {output}: {error.strerror}')
@@ -485,7 +491,9 @@ def main(given):
         fail(f'--length_norm takes gnmt or words, not {length_norm!r}')
     if 0 < max_length < min_length:
         fail(f'--min_length={min_length} is more than --max_length={max_length}')
-    if input and os.path.exists(input) and not os.path.getsize(input):
+    if input and not os.path.exists(input):
+        fail(f'there is no {input} to translate: name a text, a sentence a line')
+    if os.path.isfile(input) and not os.path.getsize(input):
         fail(f'{input} is empty: there is nothing to translate')
     keep_freed_memory()
     where = choose_device(device)
@@ -557,4 +565,8 @@ def main(given):
 if __name__ == '__main__':
     if hasattr(signal, 'SIGPIPE'):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)       # python sample.py ... | head
-    main(override(globals()))
+    try:
+        main(override(globals()))
+    except KeyboardInterrupt:
+        print('stopped' + '; with --resume it goes on' * bool(input and output), file=sys.stderr)
+        sys.exit(130)

@@ -548,8 +548,8 @@ torch.optim.AdamW = lambda parameters, rate, weight_decay, fused: torch.optim.SG
 train.main(train.override(vars(train)))
 """)
     how = ('--data_dir=two --n_embd=32 --n_hidden=64 --warmup_steps=1 --learning_rate=1 --grad_clip=1e9 '
-           '--dropout=0 --batch_tokens=300 --log_interval=1 --eval_interval=2 --eval_sentences=3 '
-           '--plot=false --device=cpu --dtype=float32 --max_steps=4').split()
+           '--weight_decay=0 --dropout=0 --batch_tokens=300 --log_interval=3 --eval_interval=2 '
+           '--eval_sentences=3 --plot=false --device=cpu --dtype=float32 --max_steps=4').split()
     torchrun = [torch.distributed.run.__file__, '--standalone', '--nproc_per_node=2', descend]
     def saved(folder, name):
         return pathlib.Path(work.name, folder, name)
@@ -563,7 +563,7 @@ train.main(train.override(vars(train)))
     logs = [[(entry['step'], entry.get('loss', 0), entry.get('valid_loss', 0))
              for entry in plot.read_log(saved(folder, ''))[1:]]
             for folder in ('one', 'both', 'one-both', 'both-one')]
-    assert [step for step, *_ in logs[0]] == [0, 1, 2, 2, 3, 4, 4]
+    assert [step for step, *_ in logs[0]] == [0, 2, 3, 4]
     for log in logs[1:]:
         np.testing.assert_allclose(log, logs[0], atol=1e-5)
     for name in 'both', 'one-both', 'both-one':
@@ -1524,6 +1524,8 @@ train.main(train.override(vars(train)))
     assert whole['step'] == again['step'] == 60 and whole['best'] == again['best']
     assert all(torch.equal(whole['model'][name], again['model'][name]) for name in whole['model'])
     assert len(logged('again')) == 10 and logged('checkpoints') == logged('again')
+    run('train.py --out_dir=again --resume --max_steps=61 --weight_decay=0.5 --average=0.9 --scratch')
+    assert read('again')['optimizer']['param_groups'][0]['weight_decay'] == 0.5 and read('again')['averaged']
 
     # translations
     ask = 'sample.py --device=cpu --dtype=float32 '
@@ -1550,6 +1552,10 @@ train.main(train.override(vars(train)))
     assert '\n'.join(lines('out.en')) + '\n' == both + '\n'                        # an empty line stays one
     assert run([*ask.split(), '--text='])[0] == '\n'
     assert run(ask + '--n_best=3 --text=Hunde')[0].count('\t') == 3
+    for explain in '', ' --explain':            # a word has a character at the least
+        short, long = (run(f'{ask} --{flag} --text=Hunde{explain}')[0].split('best      ')[-1].split('  (')[0]
+                       for flag in ('max_length=2', 'min_length=40'))
+        assert len(tokenizer.split(short)) <= 2 and len(long) >= 40, (short, long)
     assert run([*ask.split(), '--beam_size=1', '--text=' + 'lang ' * 2000])[0].count('\n') == 1
     out, err = run(ask + '--evaluate=test --beam_size=1 --output=test.en')
     assert err.startswith(f"{len(lines('test.en')):,} sentences in ") and err.endswith(' a second\n')
@@ -1564,6 +1570,8 @@ train.main(train.override(vars(train)))
     torch.save({'model': 1}, f'{work.name}/foreign.pt')
     refused('sample.py --checkpoint=foreign.pt --text=a', 'foreign.pt')
     refused('sample.py --input=nowhere.de', 'nowhere.de')
+    refused('sample.py --input=nowhere.de --output=out.en', 'nowhere.de')
+    refused('train.py --eval_sentences=0', '--eval_sentences')
     refused('sample.py --beam_size=0 --text=a', 'beam_size')
     refused('train.py --attention=some', 'attention', 'general')
     refused('train.py --device=abacus', 'abacus')

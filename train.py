@@ -64,7 +64,7 @@ learning_rate = 5e-3        # after the warm-up; from there it falls to zero alo
 warmup_steps = 200          # updates in which the learning rate grows to its full size
 weight_decay = 0.01         # AdamW's
 label_smoothing = 0.1       # probability given to all the other words (Szegedy et al. 2016)
-grad_clip = 1.0             # greatest norm of the gradient
+grad_clip = 1.0             # greatest norm of the gradient, 0: no limit
 average = 0.0               # how much of the averaged weights stays at a step (0.999), 0: no averaging
 log_interval = 50           # updates between progress lines
 eval_interval = 500         # updates between evaluations, each of which saves
@@ -193,7 +193,7 @@ def train_step(learner, parts, rate, optimizer, scaler, world):
             scaler.scale(loss * share * world).backward()           # and average their gradients
         mean += plain * share
     scaler.unscale_(optimizer)
-    norm = torch.nn.utils.clip_grad_norm_(learner.parameters(), grad_clip)
+    norm = torch.nn.utils.clip_grad_norm_(learner.parameters(), grad_clip or math.inf)
     optimizer.param_groups[0]['lr'] = rate
     scaler.step(optimizer)
     scaler.update()
@@ -363,14 +363,15 @@ def main(given):
     rank, world = join_processes()
     keep_freed_memory()
     saved = read_checkpoint(f'{out_dir}/last.pt', spare=f'{out_dir}/previous.pt') if resume else {}
-    if resume and 'place' not in saved:
+    if resume and 'spent' not in saved:
         fail(f'{out_dir}/last.pt cannot be resumed: it is a copy of a best.pt, or of an older version')
     mine = [*given, 'resume', 'out_dir', *(LIMITS if set(LIMITS) & set(given) else [])]
     globals().update({name: value for name, value in saved.get('config', {}).items() if name not in mine})
     if not (max_steps or max_epochs or max_minutes):
         globals()['max_epochs'] = 3.0
-    if min(batch_tokens, grad_accum, log_interval, eval_interval, warmup_steps) < 1:
-        fail('--batch_tokens, --grad_accum, --log_interval, --eval_interval, --warmup_steps are at least 1')
+    if min(batch_tokens, grad_accum, log_interval, eval_interval, eval_sentences, warmup_steps) < 1:
+        fail('--batch_tokens, --grad_accum, --log_interval, --eval_interval, --eval_sentences, '
+             '--warmup_steps are at least 1')
     if label_smoothing >= 1 or average >= 1:
         fail('--label_smoothing and --average are from 0 to less than 1')
     if tbptt and (arch == 'transformer' or world > 1):
@@ -395,16 +396,18 @@ def main(given):
     if resume and saved['data'] != meta['files']:
         fail(f'{out_dir}/last.pt was trained on another text than that of {data_dir}/: name the --data_dir '
              'it was trained on, or start anew without --resume')
-    if resume and saved['model_config'] != model_config:
-        old = saved['model_config']
-        changed = ' '.join(f'--{name}' for name in MODEL if old.get(name) != model_config[name])
+    # no weight hangs on these three
+    fixed = [name for name in MODEL if name not in ('scratch', 'manual_backward', 'dropout')]
+    old = saved.get('model_config', model_config)
+    if changed := ' '.join(f'--{name}' for name in fixed if old.get(name) != model_config[name]):
         fail(f'{out_dir}/last.pt holds another model: leave out {changed}, or start anew without --resume')
 
     # the model and its optimizer
     torch.manual_seed(seed)
     where = choose_device(device)
     if where == 'cuda' and world > 1:
-        where = f'cuda:{os.environ["LOCAL_RANK"]}'
+        where = choose_device(f'cuda:{os.environ["LOCAL_RANK"]}')
+    if where.startswith('cuda:'):
         torch.cuda.set_device(where)
     kind = choose_dtype(dtype, where)
     model = build(Config(**model_config)).to(where)
@@ -415,16 +418,17 @@ def main(given):
     averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(average)) if average else None
     shown = averaged.module if averaged else model
     step, place, epoch, best, worse, seconds = 0, (0, 0, 0), 0.0, math.inf, 0, 0.0
-    losses, norms, words = [], [], 0                            # since the last line of the log
+    losses, norms, words, spent = [], [], 0, 0.0                # since the last line of the log
     if resume:
         model.load_state_dict(saved['model'])
         optimizer.load_state_dict(saved['optimizer'])
+        optimizer.param_groups[0]['weight_decay'] = weight_decay        # which may be given anew
         scaler.load_state_dict(saved['scaler'])
-        if averaged:
+        if averaged and saved['averaged']:
             averaged.load_state_dict(saved['averaged'])
-        step, place, epoch, best, worse, seconds = (
-            saved[name] for name in ('step', 'place', 'epoch', 'best', 'worse', 'seconds'))
-        losses, norms, words = list(saved['losses'].to(where)), list(saved['norms'].to(where)), saved['words']
+        step, place, epoch, best, worse, seconds, words, spent = (
+            saved[name] for name in ('step', 'place', 'epoch', 'best', 'worse', 'seconds', 'words', 'spent'))
+        losses, norms = list(saved['losses'].to(where)), list(saved['norms'].to(where))
     learner = Learner(model, where, kind)
     if world > 1:
         learner = torch.nn.parallel.DistributedDataParallel(learner)
@@ -460,18 +464,19 @@ def main(given):
             if name == 'last.pt' and os.path.exists(f'{out_dir}/last.pt'):
                 os.replace(f'{out_dir}/last.pt', f'{out_dir}/previous.pt')      # should this one be damaged
 
-    stop = []                                                   # why to end the run
-    signal.signal(signal.SIGTERM, lambda *_: stop.append('interrupted'))
-    signal.signal(signal.SIGINT, lambda *_: sys.exit(130) if stop else stop.append('interrupted'))
-    began, resumed_at, since, draw_next = time.time() - seconds, step if resume else -1, time.time(), 0.0
+    asked = []                                                  # to end the run
+    signal.signal(signal.SIGTERM, lambda *_: asked.append('interrupted'))
+    signal.signal(signal.SIGINT, lambda *_: sys.exit(130) if asked else asked.append('interrupted'))
+    began, since, draw_next = time.time() - seconds, time.time() - spent, 0.0
+    resumed_at = step if resume else -1
     model.train()
     while True:
         seconds = time.time() - began
-        done = progress(step, epoch, seconds / 60)
+        done, stop = progress(step, epoch, seconds / 60), asked[:1]     # stop: why the run ends
         if world > 1:                                           # clocks and Ctrl-C differ: number 0's count
             told = torch.tensor([done, len(stop)], dtype=torch.double)
             dist.broadcast(told, 0)
-            done, stop[:] = told[0].item(), ['interrupted'] * int(told[1].item())
+            done, stop = told[0].item(), ['interrupted'] * int(told[1].item())
         if done == 1:
             stop.append('the limit is reached')
 
@@ -501,11 +506,11 @@ def main(given):
                     draw_progress(running=True)
                     draw_next = time.time() + 100 * (time.time() - began_drawing)       # 1 % of the time
             since += time.time() - paused
-        if rank == 0 and (stop or step % eval_interval == 0):
+        if rank == 0 and step != resumed_at and (stop or step % eval_interval == 0):
             save('last.pt', model=model.state_dict(), optimizer=optimizer.state_dict(),
                  scaler=scaler.state_dict(), averaged=averaged.state_dict() if averaged else {},
                  place=place, epoch=epoch, worse=worse, seconds=seconds, losses=torch.tensor(losses),
-                 norms=torch.tensor(norms), words=words)
+                 norms=torch.tensor(norms), words=words, spent=time.time() - since)
         if stop:
             break
 
@@ -514,6 +519,8 @@ def main(given):
         parts = list(my_share(numbers, train_set, where, rank, world))
         rate = learning_rate_at(step, done)
         loss, norm = train_step(learner, parts, rate, optimizer, scaler, world)
+        if world > 1:
+            dist.all_reduce(loss)                               # each has that of its share
         if averaged:
             averaged.update_parameters(model)
         step += 1
@@ -521,10 +528,7 @@ def main(given):
         losses.append(loss), norms.append(norm)
         words += count_words(numbers, train_set[1][1])
         if step % log_interval == 0:
-            loss, norm = torch.stack(losses).mean(), torch.stack(norms).mean().item()
-            if world > 1:
-                dist.all_reduce(loss)
-            loss = loss.item()
+            loss, norm = (torch.stack(values).mean().item() for values in (losses, norms))
             check_finite(loss, 'loss', step, rate)
             speed, left = words / (time.time() - since), seconds / done * (1 - done) if done else 0.0
             print(f'step {step} | loss {loss:.4f} | grad norm {norm:.2f} | lr {rate:.2e} | '
