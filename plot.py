@@ -211,11 +211,14 @@ def read_log(out_dir):
     path = f'{out_dir}/log.jsonl'
     try:
         with open(path, encoding='utf-8') as file:
-            return [json.loads(line) for line in file if line.endswith('\n')]
-    except FileNotFoundError:
+            log = [json.loads(line) for line in file if line.endswith('\n')]
+    except OSError:
         fail(f'no {path} to draw: run  python train.py --out_dir={out_dir}')
     except ValueError:
+        log = []
+    if not log or 'config' not in log[0]:
         fail(f'{path} is damaged: delete it, or the line that is no JSON')
+    return log
 
 def logged(log, key):
     return [(entry['step'], entry[key]) for entry in log if key in entry]

@@ -232,7 +232,7 @@ def fetch(names):
         reasons = [f'{mirror} has no {name}'] * bool(mirror and not online)
         reasons += [f'{url}: {heard[url]}' for url in urls[name]]
         return (f'could not fetch {"; ".join(reasons)}. Run this again to go on, or fetch it by hand:  '
-                f'curl -L -o {paths[name]} {FILES[name][0]}')
+                f'curl -L --create-dirs -o {paths[name]} {FILES[name][0]}')
     for name in urls:
         if all(heard[url] for url in urls[name]):
             raise Unreachable(could_not(name))
@@ -298,7 +298,7 @@ def damaged(path, why):
 @contextlib.contextmanager
 def opened(path, member):
     """A file, a .gz, or one member of an archive, to read bytes from."""
-    if path.endswith(('.tgz', '.zip')) and not member:
+    if path.endswith(('.tgz', '.tar.gz', '.zip')) and not member:
         fail(f'{path} is an archive: unpack it, or give a .gz')
     with contextlib.ExitStack() as stack:
         raw = stack.enter_context(io.BufferedReader(Measured(path), 1 << 16))
@@ -962,12 +962,16 @@ def files():
     """The reader's own text."""
     given = {'train': (train_source, train_target), 'valid': (valid_source, valid_target),
              'test': (test_source, test_target)}
+    results = {os.path.realpath(f'{data_dir}/{split}.{lang}')
+               for split, lang in itertools.product(given, (source_lang, target_lang))}
     for split, (source, target) in given.items():
         if bool(source) != bool(target) or split == 'train' and not source:
             fail(f'--dataset=files needs --{split}_source=... and --{split}_target=...')
         for path in filter(None, (source, target)):
             if not os.path.isfile(path):            # a pipe could be read only once
                 fail(f'{path} is no file: name one')
+            if os.path.realpath(path) in results:
+                fail(f'{path} would be overwritten: take another --data_dir, or another name for it')
     def pairs(split):
         source, target = given[split]
         return parallel(lines_of, (source,), (target,))

@@ -769,7 +769,7 @@ def test_lexicon():
     """'Quark' is known; 'Igel' met 'hedgehog' twice, and 'the' too, which is everywhere; 'Aal' only once."""
     pairs = [('der Igel', 'the hedgehog'), ('Igel und Quark', 'the hedgehog and curd'), ('Aal', 'the eel')]
     vocab = Vocabulary([*tokenizer.SPECIAL, 'der', 'und', 'Quark'])
-    assert tokenizer.learn_lexicon(pairs, vocab) == {'Igel': 'hedgehog'}
+    assert tokenizer.learn_lexicon(lambda: pairs, vocab) == {'Igel': 'hedgehog'}
 
 def test_translate_shows_the_model_what_it_was_trained_on():
     """Each sentence with its <eos>, padded, the longest first; translations come in the sentences' order."""
@@ -1058,8 +1058,8 @@ def test_what_is_refused_of_wmt19():
     write('mirror/wmt19/en-de.bicleaner07.tmx.gz', tmx([('de', f'&#{"1" * 5000};'), ('en', 'x')] * 2))
     run(WMT19 + '--data_dir=para --corpora=paracrawl,news')
     os.remove(f'{work.name}/mirror/wmt19/test.tgz')
-    refused(wmt19, 'could not fetch mirror has no wmt19/test.tgz', 'https://data.statmt.org', 'curl -L -o '
-            'wmt/downloads/wmt19/test.tgz https://')
+    refused(wmt19, 'could not fetch mirror has no wmt19/test.tgz', 'https://data.statmt.org',
+            'curl -L --create-dirs -o wmt/downloads/wmt19/test.tgz https://')
     assert tokenizer.read_meta(f'{work.name}/wmt') == meta                             # the old data is whole
 
 class Server(http.server.BaseHTTPRequestHandler):
@@ -1126,7 +1126,8 @@ prepare.finish(prepare.main, prepare.data_dir, "stopped")
         assert len(Server.asked) == 8                                                  # not one more
         for Server.fault, verify, why in ('flip', 'true', 'bytes instead'), ('missing', 'false', 'HTTP 404'):
             shutil.rmtree(f'{work.name}/online/downloads')
-            place = 'curl -L -o online/downloads/wmt19/europarl-v9.de-en.tsv.gz https://www.statmt.org'
+            place = ('curl -L --create-dirs -o online/downloads/wmt19/europarl-v9.de-en.tsv.gz '
+                     'https://www.statmt.org')
             refused([*command, f'--verify={verify}'], server.server_name, why, place)
             assert not list(pathlib.Path(work.name, 'online/downloads').rglob('*.gz'))
         server.shutdown()
@@ -1189,6 +1190,9 @@ def test_own_files():
     write('empty.en', '')
     refused(files + 'empty.en', 'empty.en')
     refused(files + 'missing.en', 'missing.en')
+    refused(files + 'own/train.en', 'own/train.en', '--data_dir')           # which it would overwrite
+    write('my.en.tar.gz', tgz({'my.en': en}))
+    refused(files + 'my.en.tar.gz', 'my.en.tar.gz', 'archive')
 
 def test_filters():
     """Each drops what it is there for, keeps what only looks like it, and can be switched off."""
@@ -1589,6 +1593,9 @@ def test_missing_stages_name_their_command():
     refused('train.py --data_dir=none', 'python prepare.py')
     refused('sample.py --checkpoint=none/best.pt --text=a', 'python train.py')
     refused('plot.py --out_dir=none', 'python train.py')
+    write('empty/log.jsonl', '')
+    refused('plot.py --out_dir=empty', 'empty/log.jsonl is damaged')
+    refused('plot.py --out_dir=empty/log.jsonl', 'python train.py')
 
 # -----------------------------------------------------------------------------
 # the project itself

@@ -95,7 +95,7 @@ def alone(data_dir):
                 print(f'another run is at work in {data_dir}/: waiting for its end', flush=True)
                 fcntl.lockf(lock, fcntl.LOCK_EX)
             for name in os.listdir(data_dir):       # what a run that was killed has left
-                if regex.fullmatch(r'(train|valid|test|vocab|meta)\..+\.\d+\.tmp', name):
+                if regex.fullmatch(r'(train|valid|test|vocab|meta|lexicon)\..+\.\d+\.tmp', name):
                     os.remove(f'{data_dir}/{name}')
         yield
 
@@ -337,7 +337,10 @@ def read_lexicon(data_dir):
     path = f'{data_dir}/lexicon.txt'
     if not os.path.exists(path):
         fail(f'no lexicon in {data_dir}/: run  python tokenizer.py --data_dir={data_dir}')
-    return dict(line.split('\t') for line in read_lines(path))
+    try:
+        return dict(line.split('\t') for line in read_lines(path))
+    except ValueError:
+        fail(f'{path} is damaged: run  python tokenizer.py --data_dir={data_dir}')
 
 def build_vocabulary(counts, size, min_count):
     """
@@ -459,15 +462,19 @@ def encode_block(block):
 
 def learn_lexicon(pairs, source_vocab):
     """
-    Translations of source words that the vocabulary lacks, so that a model cannot know them, from (source,
-    target) sentences: of the words opposite the one with the greatest Dice coefficient, 2 n(s, t) / (n(s) +
-    n(t)), n being the number of sentences. Words that met once only tell nothing. Returns a dict.
+    Translations of source words that the vocabulary lacks, so that a model cannot know them, from pairs(), an
+    iterator of (source, target) sentences: of the words opposite the one with the greatest Dice coefficient,
+    2 n(s, t) / (n(s) + n(t)), n being the number of sentences. Words that met once only tell nothing, so the
+    source words of one sentence, which are most, are left out of the count of all pairs. Returns a dict.
     """
-    sources, targets, both, lexicon = *(collections.Counter() for _ in range(3)), {}
-    for source, target in pairs:
+    targets, both, lexicon = collections.Counter(), collections.Counter(), {}
+    def lacking(source):
+        return {word for word in split(source) if word not in source_vocab.ids}
+    sources = collections.Counter(word for source, _ in pairs() for word in lacking(source))
+    for source, target in pairs():
         target = set(split(target))
-        lacking = {word for word in split(source) if word not in source_vocab.ids}
-        sources.update(lacking), targets.update(target), both.update(itertools.product(lacking, target))
+        targets.update(target)
+        both.update(itertools.product((word for word in lacking(source) if sources[word] > 1), target))
     likeness = ((source, 2 * n / (sources[source] + targets[target]), target)
                 for (source, target), n in both.items() if n > 1)
     for source, dice, target in sorted(likeness):               # the greatest comes last, and stays
@@ -502,8 +509,8 @@ def main():
     for name, file in meta['files'].items():
         path = f'{data_dir}/{name}'
         if not os.path.exists(path) or fingerprint(path) != file['fingerprint']:
-            fail(f'{path} is missing or not as prepare.py wrote it: run  python prepare.py  again '
-                 '(your own files go in with --dataset=files)')
+            fail(f'{path} is missing or not as prepare.py wrote it: run  python prepare.py  again, which '
+                 'overwrites it (your own files go in with --dataset=files)')
     languages = meta['source_lang'], meta['target_lang']
     vocabs = []
     with contextlib.ExitStack() as files:           # in the end all take their names, or none
@@ -520,7 +527,8 @@ def main():
                                      share_vocabulary, [word for word, _ in vocab])
                 write_ids(files.enter_context(replacing(f'{name}.bin')), text['sentences'], blocks,
                           text['fingerprint'], hashlib.sha256(lines).hexdigest()[:16], len(vocab))
-        lexicon = learn_lexicon(some_pairs(meta, languages), vocabs[0]) if lexicon_pairs else {}
+        pairs = functools.partial(some_pairs, meta, languages)
+        lexicon = learn_lexicon(pairs, vocabs[0]) if lexicon_pairs else {}
         file = files.enter_context(replacing(f'{data_dir}/lexicon.txt', 'w', encoding='utf-8', newline='\n'))
         file.writelines(f'{source}\t{target}\n' for source, target in sorted(lexicon.items()))
         print(f'\n{len(lexicon):,} translations of words that the vocabulary lacks')

@@ -88,7 +88,7 @@ def main():
 
     # the nearest neighbours of some test sentences, among the others
     texts = list(read_lines(f'{data_dir}/test.de'))[:20 if smoke else 1000]
-    points = torch.nn.functional.normalize(vectors(model, vocab, texts), dim=-1)        # (n, H)
+    points = torch.nn.functional.normalize(vectors(model, vocab, texts), dim=-1)        # (n, N * H)
     nearness = points @ points.t() - 2 * torch.eye(len(texts))                          # (n, n) cosines
     table(['sentence', 'nearest of 999 others', 'cosine'],
           [[texts[i], texts[nearness[i].argmax()], nearness[i].max().item()] for i in range(0, 18, 3)])
@@ -104,7 +104,7 @@ def main():
            ['other roles, same words', f'{events[0][0][2]} / {events[0][2][2]}', between(0, 2)],
            ['two events', f'{events[0][0][2]} / {events[1][0][2]}',
             (points[:-1, 0] - points[1:, 0]).norm(dim=-1).mean().item()]])
-    centred = (points - points.mean(1, keepdim=True)).flatten(0, 1)                     # (800, H)
+    centred = (points - points.mean(1, keepdim=True)).flatten(0, 1)                     # (800, N * H)
     plane = (centred @ torch.pca_lowrank(centred, 2, center=False)[2]).view(200, 4, 2).tolist()
     names = [f'{"A and B" if role == "A B" else "B and A"}, {"time first" if front else "subject first"}'
              for role, front, _ in events[0]]

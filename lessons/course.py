@@ -16,7 +16,8 @@ def begin(script, **flags):
     override(script)
     smoke = script['smoke']
     if smoke:
-        script.update(data_dir='data/smoke', out_dir=script['out_dir'].replace('lesson', 'smoke'), seeds=1,
+        script.update(data_dir=toy.replace('toy', 'smoke'), seeds=1,
+                      out_dir=script['out_dir'].replace('lesson', 'smoke'),
                       **{name: value for name, value in TINY.items() if name in script})
     if not os.path.exists(f'{script["data_dir"]}/lexicon.txt'):
         if not smoke and script['data_dir'] != toy:
