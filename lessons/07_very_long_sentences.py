@@ -11,8 +11,8 @@ Before you run it, write down: at which length does BLEU break? Are the translat
 long? Which remedy helps most, and which costs nothing?
 
     python lessons/07_very_long_sentences.py
-    python lessons/07_very_long_sentences.py --data_dir=data/mix --lengths=15,25,35,45,70 --n_hidden=512 \
-        --batch_tokens=1500 --learning_rate=4e-3 --max_steps=3600
+    python lessons/07_very_long_sentences.py --data_dir=data/mix --lengths=15,25,35,45,70 --n_hidden=384 \
+        --batch_tokens=1500 --learning_rate=4e-3 --max_steps=3000
 """
 import collections, itertools, random, statistics, time
 
@@ -186,7 +186,8 @@ if __name__ == '__main__':
 # Trained on up to 25 words, BLEU is 99.9 at 25, 54.7 ± 3.3 at 50 and 0.1 at 200: sentences are left out. The
 # coverage penalty brings ten BLEU at 50 and nineteen at 100, and says much of it twice. Cut at the marks it
 # is 98.0 to 99.7 at every length; trained on joined sentences of up to 120 words it is 97.5 at 100 and 84.4
-# at 200. Attention looks for the right kind of word in the wrong sentence.
+# at 200. Attention looks for the right kind of word in the wrong sentence. Of newstest2018 (one seed)
+# sentences of 46 to 70 words have 7.5 BLEU, cut at marks 12.6.
 #
 # exercises
 # 1. Set SHORT to 50. What should happen: at 50 words the model now translates, as it has seen such texts, and
