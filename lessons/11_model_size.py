@@ -51,28 +51,29 @@ def main():
     names = sizes.split(',')
     for name in names[:2] if smoke else names:
         n_layer, n_hidden = map(int, name.split('x'))
-        model = dict(data_dir=data_dir, attention='general', n_layer=n_layer, n_embd=n_embd,
-                     n_hidden=n_hidden)
+        model = dict(data_dir=data_dir, n_layer=n_layer, n_embd=n_embd, n_hidden=n_hidden)
         cost = values(course.run('train.py', smoke, **model, batch_tokens=measured_tokens,
                                  benchmark=2 if smoke else 10))
         how = dict(**model, batch_tokens=batch_tokens, dropout=dropout, learning_rate=learning_rate,
                    patience=0, eval_interval=max(1, max_steps // 10), eval_sentences=50)
-        equal_steps, equal_minutes, scores = [], [], []
-        for seed in range(1, seeds + 1):
-            out = f'{out_dir}/{name}-{seed}'
-            equal_steps.append(train(out, smoke, **how, seed=seed, max_steps=max_steps))
-            scores.append(evaluate(out, data_dir, smoke)['BLEU'])
-            equal_minutes.append(train(f'{out}-minutes', smoke, **how, seed=seed, max_minutes=max_minutes))
-        curves.append((name, [(entry['step'], entry['valid_loss']) for entry in equal_steps[0]
+        found = []
+        for end, limit in ('-minutes', dict(max_minutes=max_minutes)), ('', dict(max_steps=max_steps)):
+            logs, scores = [], []
+            for seed in range(1, seeds + 1):
+                out = f'{out_dir}/{name}-{seed}{end}'
+                logs.append(train(out, smoke, **how, seed=seed, **limit))
+                scores.append(evaluate(out, data_dir, smoke)['BLEU'])
+            found += [spread(list(map(best_loss, logs))), spread(scores)]
+        curves.append((name, [(entry['step'], entry['valid_loss']) for entry in logs[0]
                               if 'valid_loss' in entry]))
-        parameters, peak = equal_steps[0][0]['parameters'], cost['peak_memory_mb']
+        parameters, peak = logs[0][0]['parameters'], cost['peak_memory_mb']
         predicted = predicted_mb(parameters, n_layer, n_hidden)
         others = others or peak - predicted         # torch itself, by the first row
         rows.append([name, f'{parameters:,}', f'{n_words / cost["target_tokens_per_second"]:.0f}',
-                     f'{peak:.0f}', f'{others + predicted:.0f}', spread(list(map(best_loss, equal_steps))),
-                     spread(scores), spread(list(map(best_loss, equal_minutes)))])
+                     f'{peak:.0f}', f'{others + predicted:.0f}', *found])
     table(['layers x state', 'parameters', 'seconds an epoch', 'peak MB', 'predicted',
-           f'loss after {max_steps} steps', 'test BLEU', f'loss after {max_minutes:g} minutes'], rows)
+           f'loss after {max_minutes:g} minutes', 'test BLEU', f'loss after {max_steps} steps', 'test BLEU'],
+          rows)
     course.save(f'{out_dir}/11_model_size.svg',
                 plot.line_chart('Model size', 'steps', 'validation loss', curves))
 
@@ -82,11 +83,11 @@ if __name__ == '__main__':
 
 # -----------------------------------------------------------------------------
 # what we measured
-# (one seed, 22 November 2026; tables, figures, hardware: README.md)
-# On the toy corpus, after 800 steps: loss 0.29, 0.30, 0.35, 0.68 for a state of 128, 256, 512, 1,024; 0.46
-# with two layers of 256, 2.54 with four. After a minute: 0.18, 0.29, 1.20, 4.75, 1.70, 4.49. The larger, the
-# later it starts. The predicted peak is right to a tenth for the small ones and a third too low for the
-# largest, since train.py keeps what it has freed.
+# (one seed, 23 November 2026; tables, figures, hardware: README.md)
+# On the toy corpus, after 800 steps: loss 0.27, 0.22, 0.19, 0.18 for a state of 128, 256, 512, 1,024; 0.29
+# with two layers of 256, 2.81 with four. After a minute: 0.22, 0.19, 1.63, 4.72, 0.58, 4.36. At equal steps
+# the larger state is better, at equal minutes 256 is best. The predicted peak is right to a tenth for the
+# small ones and a third too low for the largest, since train.py keeps what it has freed.
 #
 # exercises
 # 1. Take keep_freed_memory() out of train.py. What should happen: the peaks fall to within a sixth of what is
