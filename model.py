@@ -3,8 +3,8 @@ The models: an encoder reads the source sentence, a decoder writes the target se
 attention lets it look back at every source word while it writes. There is a recurrent one, with torch's cells
 or with ours, and a Transformer.
 
-Nothing to launch: train.py makes the model, sample.py decodes with it. In the shape comments, where no docstring
-says otherwise:
+Nothing to launch: train.py makes the model, sample.py decodes with it. In the shape comments, where no
+docstring says otherwise:
 
     B  sentences in the batch      S  source length       E  embedding size     V  target vocabulary
     K  beams of a sentence         T  target length       H  hidden size        L  layers
@@ -229,8 +229,8 @@ class Recurrent(nn.Module):
 class OutputLoss(torch.autograd.Function):
     """
     Linear layer, softmax and cross entropy in one, a slice of the words at a time: the logits of a whole
-    batch, by far the largest tensor of all, never stand in memory. In training the gradient is wanted whenever
-    the loss is, so it is worked out on the way forward, while a slice is still in the cache.
+    batch, by far the largest tensor of all, never stand in memory. In training the gradient is wanted
+    whenever the loss is, so it is worked out on the way forward, while a slice is still in the cache.
     """
 
     @staticmethod
