@@ -549,7 +549,7 @@ train.main(train.override(vars(train)))
 """)
     how = ('--data_dir=two --n_embd=32 --n_hidden=64 --warmup_steps=1 --learning_rate=1 --grad_clip=1e9 '
            '--weight_decay=0 --dropout=0 --batch_tokens=300 --log_interval=3 --eval_interval=2 '
-           '--eval_sentences=3 --plot=false --device=cpu --dtype=float32 --max_steps=4').split()
+           '--eval_sentences=3 --plot=false --device=cpu --dtype=float32 --max_steps=6').split()
     torchrun = [torch.distributed.run.__file__, '--standalone', '--nproc_per_node=2', descend]
     def saved(folder, name):
         return pathlib.Path(work.name, folder, name)
@@ -558,12 +558,12 @@ train.main(train.override(vars(train)))
     for folder, other, how_many in ('one', 'one-both', torchrun), ('both', 'both-one', [descend]):
         saved(other, '').mkdir()
         shutil.copy(saved(folder, 'log.jsonl'), saved(other, 'log.jsonl'))
-        shutil.copy(saved(folder, 'previous.pt'), saved(other, 'last.pt'))              # that of step 2
+        shutil.copy(saved(folder, 'previous.pt'), saved(other, 'last.pt'))              # that of step 4
         run([*how_many, '--resume', f'--out_dir={other}', '--data_dir=two'])
     logs = [[(entry['step'], entry.get('loss', 0), entry.get('valid_loss', 0))
              for entry in plot.read_log(saved(folder, ''))[1:]]
             for folder in ('one', 'both', 'one-both', 'both-one')]
-    assert [step for step, *_ in logs[0]] == [0, 2, 3, 4]
+    assert [step for step, *_ in logs[0]] == [0, 2, 3, 4, 6, 6]
     for log in logs[1:]:
         np.testing.assert_allclose(log, logs[0], atol=1e-5)
     for name in 'both', 'one-both', 'both-one':
