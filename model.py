@@ -473,10 +473,10 @@ class Seq2Seq(Translator):
     def decode_step(self, tokens, state, memory):
         """
         One word further; tokens (R,) are the last words of the hypotheses.
-        Returns log-probabilities (R, V), the new state, and the attention's weights (R, S).
+        Returns logits (R, V), the new state, and the attention's weights (R, S).
         """
         vectors, state, weights = self.step(self.target_embedding(tokens), state, memory)       # (R, D)
-        return self.output(vectors).float().log_softmax(dim=-1), state, weights
+        return self.output(vectors), state, weights
 
 # -----------------------------------------------------------------------------
 # the Transformer
@@ -615,11 +615,10 @@ class Transformer(Translator):
         return {'keys': nothing, 'values': nothing}
 
     def decode_step(self, tokens, state, memory):
-        """One word further; tokens (R,) -> log-probabilities (R, V), the new state, the weights (R, S)."""
+        """One word further; tokens (R,) -> logits (R, V), the new state, the weights (R, S)."""
         x = self.embed(self.target_embedding, tokens[:, None], state['keys'].shape[3])  # (R, 1, E)
         x, weights, (keys, values) = self.decode(x, memory, [state['keys'], state['values']])
-        log_probs = self.output(x[:, 0]).float().log_softmax(dim=-1)                    # (R, V)
-        return log_probs, {'keys': keys, 'values': values}, weights.flatten(0, 1)
+        return self.output(x[:, 0]), {'keys': keys, 'values': values}, weights.flatten(0, 1)
 
 def build(config):
     """The model that a Config describes, with its first weights."""
@@ -668,4 +667,5 @@ def keep_freed_memory():
     with contextlib.suppress(OSError, AttributeError, TypeError):
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(-4, 0)              # M_MMAP_MAX: large blocks come from the heap like small ones ...
-        mallopt(-1, -1)             # M_TRIM_THRESHOLD: ... which does not shrink
+        mallopt(-1, -1)             # M_TRIM_THRESHOLD: ... which does not shrink ...
+        mallopt(-2, 1 << 26)        # M_TOP_PAD: ... nor do those of other threads

@@ -122,6 +122,21 @@ def topk_by_blocks(x, k, block=64):
     values, best = x.gather(1, columns).topk(k)                                             # (R, k) each
     return values, columns.gather(1, best)
 
+def best_words(logits, live, k, banned, rows=128):
+    """
+    The k most probable ways on for each sentence: logits (B * K, V) of the word after hypotheses with
+    log-probabilities live (B, K) -> log-probabilities (B, k), and hypothesis * V + word (B, k). On a CPU some
+    rows at a time, so that what is worked on stays in its cache.
+    """
+    B, K = live.shape
+    n = max(1, rows // K) if logits.device.type == 'cpu' else B
+    found = []
+    for part, before in zip(logits.view(B, K, -1).split(n), live.split(n)):
+        log_probs = part.float().log_softmax(dim=-1)                                        # (n, K, V)
+        log_probs[:, :, banned] = float('-inf')
+        found.append(topk_by_blocks(log_probs.add_(before[:, :, None]).flatten(1), k))      # (n, k) each
+    return [torch.cat(parts) for parts in zip(*found)]
+
 @torch.inference_mode()
 def beam_search(model, source, lengths, limit, beam_size=5, length_penalty=1.0, n_best=1, length_norm='gnmt',
                 coverage_penalty=0.0, min_length=0, trace=None):
@@ -147,18 +162,18 @@ def beam_search(model, source, lengths, limit, beam_size=5, length_penalty=1.0, 
     attended = torch.zeros(B, 1, source.shape[1], device=source.device)     # (B, K, S) the sum over the steps
     ended_tokens, ended = all_tokens.clone(), all_scores.clone()    # (B, K, T), (B, K) those with an <eos>
     for t in range(1, longest + 1):
-        log_probs, state, weights = model.decode_step(tokens[:, :, -1].flatten(), state, memory)    # (R, V)
-        log_probs[:, [PAD, BOS] + [EOS] * (t <= min_length)] = float('-inf')    # these must not be
-        width, V = live.shape[1], log_probs.shape[1]
-        every = log_probs.add_(live.view(-1, 1)).view(-1, width * V)                            # (B, K * V)
+        logits, state, weights = model.decode_step(tokens[:, :, -1].flatten(), state, memory)   # (R, V)
+        width, V = live.shape[1], logits.shape[1]
         n_ended = (ended > float('-inf')).sum(1, keepdim=True)                                  # (B, 1)
         most = min(K - int(n_ended.min()), width * V)           # places that are open in any sentence
-        live, best = topk_by_blocks(every, most)                                                # (B, K) each
-        parent, word = best // V, best % V                                                      # (B, K) each
+        wanted = most if trace is None else min(2 * K, width * V)
+        live, best = best_words(logits, live, wanted, [PAD, BOS] + [EOS] * (t <= min_length))   # (B, K) each
         if trace is not None:
-            considered = zip(*(each[0].tolist() for each in every.topk(min(2 * K, width * V))))
+            considered = zip(live[0].tolist(), best[0].tolist())
             trace.append([(tokens[0, i // V, 1:].tolist() + [i % V], score, rank < K - n_ended.item())
                           for rank, (score, i) in enumerate(considered) if score > float('-inf')])
+            live, best = live[:, :most], best[:, :most]
+        parent, word = best // V, best % V                                                      # (B, K) each
         tokens = tokens.gather(1, parent[:, :, None].expand(-1, -1, t))
         tokens = torch.cat([tokens, word[:, :, None]], dim=-1)                          # (B, K, t + 1)
         # only those places are open that no ended hypothesis has left
@@ -184,11 +199,11 @@ def beam_search(model, source, lengths, limit, beam_size=5, length_penalty=1.0, 
             all_scores[sentence[done]], all_tokens[sentence[done]] = ended[done], ended_tokens[done]
             if done.all():
                 break
-            on = ~done
+            on = (~done).nonzero().flatten()
             sentence, limit, live, tokens, rows = sentence[on], limit[on], live[on], tokens[on], rows[on]
             ended, ended_tokens, attended = ended[on], ended_tokens[on], attended[on]
-            memory = type(memory)(*(m[on] for m in memory))
-        state = {name: s[rows.flatten()] for name, s in state.items()}
+            memory = type(memory)(*(m.index_select(0, on) for m in memory))     # faster than m[on]
+        state = {name: s.index_select(0, rows.flatten()) for name, s in state.items()}
     return all_tokens, all_scores
 
 @torch.inference_mode()
@@ -204,7 +219,8 @@ def draw_words(model, source, lengths, limit, n, temperature=1.0, top_k=0):
     scores, limit = torch.zeros(B * n, device=source.device), limit.to(source.device).repeat_interleave(n)
     on = torch.ones_like(scores, dtype=torch.bool)              # (R,) those that have not ended
     for t in range(longest):
-        log_probs, state, _ = model.decode_step(word, state, memory)                            # (R, V)
+        logits, state, _ = model.decode_step(word, state, memory)                               # (R, V)
+        log_probs = logits.float().log_softmax(dim=-1)
         log_probs[:, [PAD, BOS]] = float('-inf')
         best, words = log_probs.topk(min(top_k or log_probs.shape[1], log_probs.shape[1]))      # (R, k) each
         drawn = (best / temperature).softmax(dim=-1).multinomial(1)                             # (R, 1)
@@ -280,10 +296,11 @@ def translate(texts, model, source_vocab, target_vocab, beam_size=5, n_best=1, r
                         results[i][rank:] = [(to_text(target), score)]
 
     order = sorted((i for i in range(len(texts)) if words[i]), key=lambda i: -len(words[i]))
-    batches = [order[i:i + batch_size] for i in range(0, len(order), batch_size)]
     # cores with a batch of their own need not wait for each other at every operation; four, as each takes
     # memory, and one where words are drawn, since random numbers come from one stream
-    at_once = max(1, min(4, threads, len(batches))) if device.type == 'cpu' and not temperature else 1
+    at_once = max(1, min(4, threads, len(order))) if device.type == 'cpu' and not temperature else 1
+    together = [order[i:i + at_once * batch_size] for i in range(0, len(order), at_once * batch_size)]
+    batches = [part[core::at_once] for part in together for core in range(at_once)]     # as long to each
     with ThreadPoolExecutor(at_once, '', torch.set_num_threads, (threads // at_once,)) as pool:
         list(pool.map(translate_batch, batches))
     torch.set_num_threads(threads)          # the number is everybody's

@@ -264,8 +264,8 @@ def check_variant(config):
         differ.append('attention on padding')
     state = net.start(memory, 2)
     for t in range(target_in.shape[1]):
-        log_probs, state, seen = net.decode_step(target_in[:, t].repeat_interleave(2), state, memory)
-        same(log_probs.view(3, 2, -1)[:, 1], logits[:, t].log_softmax(-1), 'decoding is not teacher forcing')
+        by_step, state, seen = net.decode_step(target_in[:, t].repeat_interleave(2), state, memory)
+        same(by_step.view(3, 2, -1)[:, 1], logits[:, t], 'decoding is not teacher forcing')
         same(seen.view(3, 2, -1)[:, 1], weights[:, t], 'its attention is not that of teacher forcing')
     changed = target_in.clone()
     changed[:, -1] = 4
@@ -629,9 +629,9 @@ def slow_search(net, source, lengths, limit, alpha, beam_size, norm='gnmt', beta
     for t in range(1, limit + 1):
         longer = []
         for total, words, state, attended in alive:
-            log_probs, state, weights = net.decode_step(torch.tensor([BOS, *words][-1:]), state, memory)
+            logits, state, weights = net.decode_step(torch.tensor([BOS, *words][-1:]), state, memory)
             longer += [(total + log_prob, words + [word], state, attended + weights)
-                       for word, log_prob in enumerate(log_probs[0].tolist())
+                       for word, log_prob in enumerate(logits[0].log_softmax(0).tolist())
                        if word not in (PAD, BOS) and not (word == EOS and len(words) < min_length)]
         longer.sort(key=lambda hypothesis: -hypothesis[0])
         longer = longer[:beam_size - len(ended)]            # those that have ended keep their places
@@ -683,7 +683,8 @@ def test_drawn_words_are_as_frequent_as_they_are_probable():
         tokens, scores = sample.draw_words(net, source[:1], lengths[:1], torch.tensor([1]), 4000, *how)
         return torch.bincount(tokens[0, :, 0], minlength=7) / 4000
     memory = net.encode(source[:1], lengths[:1])
-    log_probs, *_ = net.decode_step(torch.tensor([BOS]), net.start(memory, 1), memory)
+    logits, *_ = net.decode_step(torch.tensor([BOS]), net.start(memory, 1), memory)
+    log_probs = logits.log_softmax(1)
     log_probs[0, [PAD, BOS]] = -math.inf
     torch.testing.assert_close(draw(), log_probs[0].softmax(0), rtol=0, atol=0.03)
     torch.testing.assert_close(draw(0.5), (2 * log_probs[0]).softmax(0), rtol=0, atol=0.03)
@@ -721,9 +722,9 @@ def test_beam_of_one_is_greedy():
             memory = net.encode(SOURCE[0][i:i + 1, :SOURCE[1][i]], SOURCE[1][i:i + 1])
             state, words = net.start(memory, 1), [BOS]
             while len(words) < 5 and words[-1] != EOS:
-                log_probs, state, _ = net.decode_step(torch.tensor(words[-1:]), state, memory)
-                log_probs[0, [PAD, BOS]] = -math.inf
-                words.append(log_probs.argmax().item())
+                logits, state, _ = net.decode_step(torch.tensor(words[-1:]), state, memory)
+                logits[0, [PAD, BOS]] = -math.inf
+                words.append(logits.argmax().item())
             assert found == words[1:]
 
 @torch.inference_mode()
