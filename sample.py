@@ -9,7 +9,7 @@ Translate with a trained model, and score translations.
     python sample.py --hypotheses=out.en --references=ref.en            (score two files, no model needed)
     python sample.py --hypotheses=new.en --baseline=old.en --references=ref.en       (is new really better?)
 """
-import builtins, collections, contextlib, itertools, math, os, pickle, signal, sys, time, warnings
+import builtins, collections, contextlib, itertools, math, os, signal, sys, time, warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import regex
@@ -17,7 +17,7 @@ import torch
 
 from model import Config, autocast, build, choose_device, choose_dtype, keep_freed_memory
 from tokenizer import BOS, EOS, JOINER, PAD, UNK, Progress, Vocabulary, decode, fail, lines_in, normalise
-from tokenizer import override, read_lines, read_meta, read_vocabulary, replacing, split, to_text
+from tokenizer import override, read_lines, read_meta, read_vocabulary, replacing, split, stop_once, to_text
 
 # -----------------------------------------------------------------------------
 # config
@@ -38,7 +38,7 @@ length_norm = 'gnmt'        # what is raised to it: gnmt, their (5 + words) / 6,
 coverage_penalty = 0.0      # beta of the same equation, for source words that were hardly looked at
 min_length = 0              # words of a translation at the least ...
 max_length = 0              # ... and at the most; 0: twice those of the source and ten
-temperature = 0.0           # above 0 words are drawn at random instead of searched for; 1: as the model says
+temperature = 0.0           # above 0 words are drawn at random, without penalties; 1: as the model says
 top_k = 0                   # ... from so many of the likeliest; 0: from all
 n_best = 1                  # translations shown of each sentence; more than one: with their scores
 replace_unknown = True      # put the source word that attention looks at in place of <unk> ...
@@ -62,7 +62,7 @@ def read_checkpoint(path, device='cpu', spare=''):
         if os.path.exists(spare):
             return read_checkpoint(spare, device)
         fail(f'no checkpoint {path}: run  python train.py  first, or name the right one')
-    except (OSError, EOFError, RuntimeError, ValueError, KeyError, pickle.UnpicklingError):
+    except Exception:                               # over a damaged file torch may stumble anyhow
         if os.path.exists(spare):
             print(f'{path} is damaged: going on from {spare}, which is older', file=sys.stderr)
             return read_checkpoint(spare, device)
@@ -77,9 +77,11 @@ def load(path, device='cpu'):
     try:
         model = build(Config(**saved['model_config'])).to(device)
         model.load_state_dict(saved['model'])
-        source_vocab = Vocabulary(saved['source_words'], saved['lexicon'])
-        return model.eval(), source_vocab, Vocabulary(saved['target_words'])
-    except (KeyError, TypeError, RuntimeError):
+        vocabs = Vocabulary(saved['source_words'], saved['lexicon']), Vocabulary(saved['target_words'])
+        if [len(vocab) for vocab in vocabs] != [model.config.source_vocab, model.config.target_vocab]:
+            raise ValueError
+        return model.eval(), *vocabs
+    except (KeyError, TypeError, ValueError, RuntimeError):
         fail(f'{path} lacks what a model needs: name another, or train again with  python train.py')
 
 # -----------------------------------------------------------------------------
@@ -122,14 +124,14 @@ def topk_by_blocks(x, k, block=64):
     values, best = x.gather(1, columns).topk(k)                                             # (R, k) each
     return values, columns.gather(1, best)
 
-def best_words(logits, live, k, banned, rows=128):
+def best_words(logits, live, k, banned):
     """
     The k most probable ways on for each sentence: logits (B * K, V) of the word after hypotheses with
-    log-probabilities live (B, K) -> log-probabilities (B, k), and hypothesis * V + word (B, k). On a CPU some
+    log-probabilities live (B, K) -> log-probabilities (B, k), and hypothesis * V + word (B, k). On a CPU 128
     rows at a time, so that what is worked on stays in its cache.
     """
     B, K = live.shape
-    n = max(1, rows // K) if logits.device.type == 'cpu' else B
+    n = max(1, 128 // K) if logits.device.type == 'cpu' else B
     found = []
     for part, before in zip(logits.view(B, K, -1).split(n), live.split(n)):
         log_probs = part.float().log_softmax(dim=-1)                                        # (n, K, V)
@@ -172,7 +174,6 @@ def beam_search(model, source, lengths, limit, beam_size=5, length_penalty=1.0, 
             considered = zip(live[0].tolist(), best[0].tolist())
             trace.append([(tokens[0, i // V, 1:].tolist() + [i % V], score, rank < K - n_ended.item())
                           for rank, (score, i) in enumerate(considered) if score > float('-inf')])
-            live, best = live[:, :most], best[:, :most]
         parent, word = best // V, best % V                                                      # (B, K) each
         tokens = tokens.gather(1, parent[:, :, None].expand(-1, -1, t))
         tokens = torch.cat([tokens, word[:, :, None]], dim=-1)                          # (B, K, t + 1)
@@ -207,7 +208,7 @@ def beam_search(model, source, lengths, limit, beam_size=5, length_penalty=1.0, 
     return all_tokens, all_scores
 
 @torch.inference_mode()
-def draw_words(model, source, lengths, limit, n, temperature=1.0, top_k=0):
+def draw_words(model, source, lengths, limit, n, temperature=1.0, top_k=0, min_length=0):
     """
     n translations of each sentence, drawn a word at a time as probable as the model says they are, each taken
     to the power of 1 / temperature, among the top_k likeliest. Arguments and results as for beam_search.
@@ -221,7 +222,7 @@ def draw_words(model, source, lengths, limit, n, temperature=1.0, top_k=0):
     for t in range(longest):
         logits, state, _ = model.decode_step(word, state, memory)                               # (R, V)
         log_probs = logits.float().log_softmax(dim=-1)
-        log_probs[:, [PAD, BOS]] = float('-inf')
+        log_probs[:, [PAD, BOS] + [EOS] * (t < min_length)] = float('-inf')
         best, words = log_probs.topk(min(top_k or log_probs.shape[1], log_probs.shape[1]))      # (R, k) each
         drawn = (best / temperature).softmax(dim=-1).multinomial(1)                             # (R, 1)
         word = words.gather(1, drawn).squeeze(1)                                                # (R,)
@@ -274,10 +275,11 @@ def translate(texts, model, source_vocab, target_vocab, beam_size=5, n_best=1, r
         source_words = [words[i] for i in batch]
         source, lengths = pad([source_vocab.look_up(ws) + [EOS] for ws in source_words])
         source = source.to(device)                                                              # (B, S)
-        limit = most_words(lengths, max_length, how.get('min_length', 0))
+        least = how.get('min_length', 0)
+        limit = most_words(lengths, max_length, least)
         with autocast(device.type, dtype):
             if temperature:
-                tokens, scores = draw_words(model, source, lengths, limit, n_best, temperature, top_k)
+                tokens, scores = draw_words(model, source, lengths, limit, n_best, temperature, top_k, least)
             else:                                                               # (B, K, T), (B, K)
                 tokens, scores = beam_search(model, source, lengths, limit, beam_size, n_best=n_best, **how)
             for rank in range(n_best):
@@ -299,8 +301,12 @@ def translate(texts, model, source_vocab, target_vocab, beam_size=5, n_best=1, r
     # cores with a batch of their own need not wait for each other at every operation; four, as each takes
     # memory, and one where words are drawn, since random numbers come from one stream
     at_once = max(1, min(4, threads, len(order))) if device.type == 'cpu' and not temperature else 1
-    together = [order[i:i + at_once * batch_size] for i in range(0, len(order), at_once * batch_size)]
-    batches = [part[core::at_once] for part in together for core in range(at_once)]     # as long to each
+    batches = []
+    while order:
+        # of sentences beyond 100 words fewer, so that memory has a bound
+        n = at_once * max(1, 100 * batch_size // max(100, len(words[order[0]])))
+        part, order = order[:n], order[n:]
+        batches += [part[core::at_once] for core in range(min(at_once, len(part)))]     # as long to each
     with ThreadPoolExecutor(at_once, '', torch.set_num_threads, (threads // at_once,)) as pool:
         list(pool.map(translate_batch, batches))
     torch.set_num_threads(threads)          # the number is everybody's
@@ -387,7 +393,7 @@ def share_of_wins(hypotheses, baseline, references, samples=1000):
     return wins / samples
 
 def print_scores(hypotheses, references):
-    """One `key value` a line; `hypotheses` first, as the file names say."""
+    """One `key value` a line."""
     print(f'BLEU {bleu(hypotheses, references):.2f}')
     print(f'BLEU_lowercase {bleu(hypotheses, references, lowercase=True):.2f}')
     print(f'chrF2 {chrf(hypotheses, references):.2f}')
@@ -436,14 +442,14 @@ def print_search(text, model, source_vocab, target_vocab, dtype, **how):
             if not parted and greedy[:t] != winner[:t]:
                 parted = True
                 print('  here the search leaves what greedy decoding takes')
-        print('\nbest     ', text_of(winner, target_vocab), f'  ({scores[0, 0]:.4f})')
+        output = [target_vocab.words[i] for i in winner]
+        if replace_unknown and model.config.attention != 'none':
+            output, = unknowns_replaced(model, source, lengths, tokens, [words], target_vocab,
+                                        source_vocab.lexicon if lexicon else {})
+        print('\nbest     ', to_text(output), f'  ({scores[0, 0]:.4f})')
         print('greedy   ', text_of(greedy, target_vocab))
         if model.config.attention != 'none':
             weights = attention_weights(model, source, lengths, tokens)[0].tolist()             # T lists of S
-            output = [target_vocab.words[i] for i in winner]
-            if replace_unknown:
-                output, = unknowns_replaced(model, source, lengths, tokens, [words], target_vocab,
-                                            source_vocab.lexicon if lexicon else {})
             rows = [word.strip(JOINER) or word for word in output]
             room = max(map(len, rows))
             print()
@@ -458,23 +464,28 @@ def translate_file(lines, show):
     the sentences whose translations are there already are not translated again.
     """
     done, size, bar = 0, os.path.getsize(input), Progress('translating', 'sentences')
-    part, read = f'{output}.part', 0
-    if resume and os.path.exists(part):
-        with open(part, 'rb+') as file:
-            done = sum(1 for line in file if line.endswith(b'\n'))
-            file.seek(0)
-            file.truncate(sum(len(line) for line in file if line.endswith(b'\n')))     # the last may be half
-    for line in itertools.islice(lines, done):
-        read += len(line.encode()) + 1
-    bar.begin = done
+    target = os.path.realpath(output)               # a link stays one
+    part = f'{target}.part'
+    if resume and os.path.exists(target) and not os.path.exists(part):
+        return print(f'{output} is there already, and nothing to resume', file=sys.stderr)
     try:
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        if resume and os.path.exists(part):
+            with open(part, 'rb+') as file:
+                done = sum(1 for line in file if line.endswith(b'\n'))
+                file.seek(0)
+                file.truncate(sum(len(line) for line in file if line.endswith(b'\n')))     # half a line
+        skipped = [len(line.encode()) + 1 for line in itertools.islice(lines, done)]
+        if len(skipped) < done:
+            fail(f'{part} has more lines than {input}: it is of another input; leave --resume out')
+        read, bar.begin = sum(skipped), done
         with open(part, 'a' if done else 'w', encoding='utf-8', newline='\n') as file:
             while chunk := list(itertools.islice(lines, 20 * batch_size)):
                 show(chunk, file)
                 file.flush()
                 done, read = done + len(chunk), read + sum(len(line.encode()) + 1 for line in chunk)
                 bar.show(done, size and min(1.0, read / size))      # a pipe has no size
-        os.replace(part, output)
+        os.replace(part, target)
     except OSError as error:
         fail(f'cannot write {output}: {error.strerror}')
     bar.close()
@@ -501,9 +512,12 @@ def main(given):
         fail('--resume goes with --input and --output, and with one translation of each sentence')
     if evaluate not in ('', 'valid', 'test'):
         fail(f'--evaluate takes valid or test, not {evaluate!r}')
-    if not (temperature or 1 <= n_best <= beam_size) or min(batch_size, n_best) < 1 or length_penalty > 10:
-        fail('--beam_size and --batch_size are at least 1, --n_best is from 1 to beam_size, and '
-             '--length_penalty at most 10')
+    numbers = beam_size, n_best, batch_size, max(1, max_length), max(1, min_length)
+    if not 1 <= min(numbers) <= max(numbers) <= 10000 or n_best > beam_size and not temperature:
+        fail('--beam_size, --n_best, --batch_size and lengths are from 1 to 10000, and --n_best is at most '
+             '--beam_size')
+    if length_penalty > 5 or 0 < temperature < 0.001:
+        fail('--length_penalty is at most 5, and --temperature at least 0.001')
     if length_norm not in ('gnmt', 'words'):
         fail(f'--length_norm takes gnmt or words, not {length_norm!r}')
     if 0 < max_length < min_length:
@@ -512,6 +526,10 @@ def main(given):
         fail(f'there is no {input} to translate: name a text, a sentence a line')
     if os.path.isfile(input) and not os.path.getsize(input):
         fail(f'{input} is empty: there is nothing to translate')
+    if input and os.path.exists(output) and os.path.samefile(input, output):
+        fail(f'{output} is the input: name another --output')
+    if os.path.exists(output) and not os.path.isfile(output):
+        fail(f'cannot write {output}: it is there, and no ordinary file')
     keep_freed_memory()
     where = choose_device(device)
     kind = choose_dtype(dtype, where)
@@ -528,13 +546,13 @@ def main(given):
                          lexicon, batch_size, max_length, temperature, top_k, kind, **how)
 
     if explain:
-        if 'text' not in given or not split(normalise(text)):
-            fail('--explain wants a sentence: --text="..."')
+        if 'text' not in given or not split(normalise(text)) or temperature:
+            fail('--explain wants a sentence to search for: --text="...", and no --temperature')
         return print_search(text, model, source_vocab, target_vocab, kind, **how)
 
     def show(texts, file):
         for found in translated(texts):
-            for target, score in found:
+            for target, score in (found + [('', -math.inf)] * n_best)[:n_best]:     # as many lines for each
                 print(target if n_best == 1 else f'{score:.4f}\t{target}', file=file)
 
     if output:
@@ -549,6 +567,8 @@ def main(given):
             fail(f'{checkpoint} was trained with another vocabulary than that of {data_dir}/: name the '
                  f'--data_dir it was trained on, or train again with  python train.py --data_dir={data_dir}')
         sources, targets = (list(read_lines(f'{data_dir}/{evaluate}.{lang}')) for lang in languages)
+        if len(sources) != len(targets) or not sources:
+            fail(f'{data_dir}/{evaluate} is damaged: run  python prepare.py --data_dir={data_dir}  again')
         began = time.perf_counter()
         best = [found[0][0] for found in translated(sources)]
         seconds = time.perf_counter() - began
@@ -562,7 +582,7 @@ def main(given):
     elif 'text' in given:
         with result as file:
             show(text.split('\n'), file)
-    elif input and output:
+    elif input and output and n_best == 1:
         translate_file(read_lines(input), show)
     elif input or not sys.stdin.isatty():
         lines = read_lines(input) if input else lines_in(decode(sys.stdin.buffer, 'standard input'))
@@ -571,6 +591,7 @@ def main(given):
                 show(chunk, file)
     else:
         print('A sentence, then Enter; an empty line or Ctrl-D ends.')
+        sys.stdin.reconfigure(encoding='utf-8', errors='replace')       # whatever the terminal's locale
         with contextlib.suppress(ImportError):
             import readline    # arrow keys, and what was typed before; Windows has its own
         with contextlib.suppress(EOFError, KeyboardInterrupt):
@@ -582,8 +603,17 @@ def main(given):
 if __name__ == '__main__':
     if hasattr(signal, 'SIGPIPE'):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)       # python sample.py ... | head
+    stop_once()
     try:
         main(override(globals()))
+        sys.stdout.flush()
     except KeyboardInterrupt:
-        print('stopped' + '; with --resume it goes on' * bool(input and output), file=sys.stderr)
+        print('stopped' + '; with --resume it goes on' * bool(input and output and n_best == 1),
+              file=sys.stderr)
         sys.exit(130)
+    except OSError as error:
+        fail(f'cannot write {error.filename or "standard output"}: {error.strerror}')
+    except RuntimeError as error:
+        if not regex.search('out of memory|allocate memory', str(error)):
+            raise
+        fail(f'out of memory: halve --batch_size={batch_size}, or take a smaller --beam_size')

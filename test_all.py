@@ -611,10 +611,10 @@ def test_learning_rate_rises_and_falls():
 # -----------------------------------------------------------------------------
 # beam search
 
-def tiny_model(seed, attention='general'):
+def tiny_model(seed, **how):
     """A random model that often ends: of 7 words, 4 special."""
     torch.manual_seed(seed)
-    net = Seq2Seq(Config(source_vocab=9, target_vocab=7, n_embd=6, n_hidden=8, attention=attention)).eval()
+    net = build(Config(source_vocab=9, target_vocab=7, n_embd=8, n_hidden=8, **how)).eval()
     for parameter in net.parameters():
         torch.nn.init.uniform_(parameter, -1.2, 1.2)
     return net
@@ -655,13 +655,15 @@ SOURCE = torch.tensor([[4, 5, 8, EOS], [6, EOS, PAD, PAD], [7, 7, EOS, PAD]]), t
 
 @torch.inference_mode()
 def test_beam_as_wide_as_the_search_space_is_exhaustive():
-    for seed, attention, alpha in itertools.product(range(4), ['none', 'general'], [0.0, 0.6, 1.0]):
-        net = tiny_model(seed, attention)
+    kinds = [dict(attention=kind) for kind in ('none', 'dot', 'general', 'additive')]
+    kinds += [dict(input_feeding=True), dict(cell='gru', n_layer=2), dict(arch='transformer')]
+    for seed, how, alpha in itertools.product(range(2), kinds, [0.0, 0.6, 1.0]):
+        net = tiny_model(seed, **how)
         for i, found in enumerate(search(net, *SOURCE, 5 ** 4, alpha, 5)):
             n = SOURCE[1][i]
             expected = slow_search(net, SOURCE[0][i:i + 1, :n], SOURCE[1][i:i + 1], 4, alpha, 5 ** 4)
             for (score, words), (true_score, true_words) in zip(found[:5], expected):
-                assert abs(score - true_score) < 1e-4 and words == true_words, (seed, attention, alpha, i)
+                assert abs(score - true_score) < 1e-4 and words == true_words, (seed, how, alpha, i)
 
 @torch.inference_mode()
 def test_penalties_and_limits_of_the_search():
@@ -784,13 +786,15 @@ def test_translate_shows_the_model_what_it_was_trained_on():
     together = sample.translate(texts, net, *vocabs, batch_size=2, replace_unknown=False)
     assert seen == [[[4, 5, 6, EOS], [8, UNK, EOS, PAD]], [[7, EOS]]] and together[1] == [('', 0.0)]
     threads = torch.get_num_threads()
-    torch.set_num_threads(3)
-    try:                                    # each in a batch and a thread of its own, all at once
-        at_once = sample.translate(texts, net, *vocabs, batch_size=1, replace_unknown=False)
-        assert torch.get_num_threads() == 3
+    at_once = []
+    try:
+        for n in 2, 3:                      # each in a batch of its own, two or all three at once
+            torch.set_num_threads(n)
+            at_once.append(sample.translate(texts, net, *vocabs, batch_size=1, replace_unknown=False))
+            assert torch.get_num_threads() == n
     finally:
         torch.set_num_threads(threads)
-    for text, *found in zip(texts, together, at_once):
+    for text, *found in zip(texts, together, *at_once):
         (alone, score), = sample.translate([text], net, *vocabs, replace_unknown=False)[0]
         for (translation, its_score), in found:
             assert translation == alone and abs(its_score - score) < 1e-4

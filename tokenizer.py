@@ -99,12 +99,16 @@ def alone(data_dir):
                     os.remove(f'{data_dir}/{name}')
         yield
 
-def finish(main, data_dir, stopped):
-    """Call main(), alone in data_dir; one line where Ctrl-C or the system ends it."""
+def stop_once():
+    """From now on Ctrl-C is a KeyboardInterrupt once; a second one would disturb what the first began."""
     def stop(*_):
-        signal.signal(signal.SIGINT, signal.SIG_IGN)    # a second one would disturb what the first began
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         raise KeyboardInterrupt
     signal.signal(signal.SIGINT, stop)
+
+def finish(main, data_dir, stopped):
+    """Call main(), alone in data_dir; one line where Ctrl-C or the system ends it."""
+    stop_once()
     try:
         with alone(data_dir):
             main()
