@@ -104,7 +104,7 @@ if __name__ == '__main__':
 # At equal parameters and after eight minutes on one core the LSTM has 38.5 BLEU on all of Multi30k, the
 # Transformer 23.4; on 5,000 pairs it is 27.0 and 23.1, though the LSTM begins to learn them by heart after
 # three minutes; on 208,333 pairs of longer texts, after twenty, 4.4 and 0.6. It needs fewer steps; long
-# sentences it translates twice as fast or more.
+# sentences it translates about twice as fast.
 #
 # exercises
 # 1. Leave the waves out of Transformer.embed. What should happen: it sees a bag of source words, and loses

@@ -21,7 +21,7 @@ from torch.nn import functional as F
 import course
 import plot
 import train as training
-from course import best_loss, table, train, values
+from course import best_loss, spread, table, train, values
 from model import Config, autocast, build, choose_dtype, keep_freed_memory
 from tokenizer import PAD, read_ids, read_lines, read_meta, read_vocabulary
 
@@ -121,34 +121,24 @@ def main():
            [f'lists of lists, {len(lists[0]):,} pairs', in_memory / 2 ** 20]])
     del lists
 
-    # a flag each
-    half = dict(batch_tokens=batch_tokens // 2)
-    arms = {'': {}, 'dtype=float32': dict(dtype='float32'), 'dtype=bfloat16': dict(dtype='bfloat16'),
+    # a flag each; the last four, how far the gradient goes back, on long texts, measured in large batches
+    half, long = dict(batch_tokens=batch_tokens // 2), joined_data(20 if smoke else 5000, 120)
+    arms = {'no flag': {}, 'dtype=float32': dict(dtype='float32'), 'dtype=bfloat16': dict(dtype='bfloat16'),
             'half the batch': half, 'half the batch and grad_accum=2': {**half, 'grad_accum': 2},
-            'sampled_words=200': dict(sampled_words=200), 'sampled_words=50': dict(sampled_words=50)}
+            'sampled_words=200': dict(sampled_words=200), 'sampled_words=50': dict(sampled_words=50),
+            **{f'long texts, tbptt={K}': dict(data_dir=long, tbptt=K) for K in (10, 25, 50, 0)}}
     rows, bars = [], []
     for name, flags in arms.items():
         how = {**model, 'data_dir': data_dir, 'batch_tokens': batch_tokens, **flags}
-        cost = values(course.run('train.py', smoke, **how, benchmark=2 if smoke else 20))
-        log = train(f'{out_dir}/{name.replace(" ", "_") or "plain"}', smoke, max_steps=max_steps,
-                    eval_interval=max_steps, eval_sentences=50, learning_rate=learning_rate, **how)
+        large = dict(batch_tokens=8 * batch_tokens) if 'tbptt' in flags and not smoke else {}
+        cost = values(course.run('train.py', smoke, **{**how, **large}, benchmark=2 if smoke else 20))
+        losses = [best_loss(train(f'{out_dir}/{name.replace(" ", "_")}-{seed}', smoke, **how, seed=seed,
+                                  max_steps=max_steps, eval_interval=max_steps, eval_sentences=5,
+                                  learning_rate=learning_rate)) for seed in range(1, seeds + 1)]
         rows.append([name, f'{cost["target_tokens_per_second"]:,.0f}', f'{cost["peak_memory_mb"]:.0f}',
-                     best_loss(log)])
-        bars.append((name or 'no flag', cost['target_tokens_per_second'], 0))
+                     spread(losses)])
+        bars.append((name, cost['target_tokens_per_second'], 0))
     table(['flag', 'target words/s', 'peak MB', f'validation loss after {max_steps} steps'], rows)
-
-    # long texts: how far the gradient goes back
-    folder, rows = joined_data(20 if smoke else 5000, 120), []
-    for K in (10, 0) if smoke else (10, 25, 50, 0):
-        how = dict(**model, data_dir=folder, tbptt=K)
-        cost = values(course.run('train.py', smoke, **how, batch_tokens=8 * batch_tokens,
-                                 benchmark=2 if smoke else 10))
-        log = train(f'{out_dir}/tbptt-{K}', smoke, batch_tokens=batch_tokens, max_steps=max_steps,
-                    eval_interval=max_steps, eval_sentences=5, learning_rate=learning_rate, **how)
-        rows.append([K or 'all', f'{cost["target_tokens_per_second"]:,.0f}', f'{cost["peak_memory_mb"]:.0f}',
-                     best_loss(log)])
-    table(['decoder steps back', f'target words/s, batches of {8 * batch_tokens}', 'peak MB',
-           f'validation loss after {max_steps} steps of {batch_tokens}'], rows)
     course.save(f'{out_dir}/10_speed.svg', plot.bar_chart('What a flag does', 'target words a second', bars))
 
 if __name__ == '__main__':

@@ -86,11 +86,13 @@ if __name__ == '__main__':
 # (one seed, 23 November 2026; tables, figures, hardware: README.md)
 # On the toy corpus, after 800 steps: loss 0.27, 0.22, 0.19, 0.18 for a state of 128, 256, 512, 1,024; 0.29
 # with two layers of 256, 2.81 with four. After a minute: 0.22, 0.19, 1.63, 4.72, 0.58, 4.36. At equal steps
-# the larger state is better, at equal minutes 256 is best. The predicted peak is right to a tenth for the
-# small ones and a third too low for the largest, since train.py keeps what it has freed.
+# the larger state is better, up to 512; at equal minutes 256 is best. The predicted peak is right to a tenth
+# for the small ones and a third too low for the largest, since train.py keeps what it has freed.
 #
 # exercises
-# 1. Take keep_freed_memory() out of train.py. What should happen: the peaks fall to within a sixth of what is
-#    predicted (673, 877, 1,467 and 993 MB for 1x128, 1x512, 1x1024 and 4x256), and each step takes longer.
+# 1. Take keep_freed_memory() out of train.py. What should happen: the peaks fall to within a fifth of what is
+#    predicted (for us, with attention='general', 673, 877, 1,467 and 993 MB for 1x128, 1x512, 1x1024 and
+#    4x256), and each step takes longer.
 # 2. Give the embeddings the state's size (n_embd=n_hidden). Is 1x128 worth its parameters then?
-# 3. Train the largest without dropout until its validation loss rises. How many epochs is that?
+# 3. Let Recurrent and nn.LSTM have no dropout between layers (model.py, recurrent()). Do four layers begin
+#    sooner?

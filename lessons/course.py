@@ -87,8 +87,7 @@ def values(printed):
 
 def spread(numbers):
     """[33.1, 33.5, 32.9] -> '33.17 ± 0.31': the mean and the standard deviation of several seeds."""
-    mean = f'{statistics.mean(numbers):.2f}'
-    return mean if len(numbers) == 1 else f'{mean} ± {statistics.stdev(numbers):.2f}'
+    return ' ± '.join(f'{of(numbers):.2f}' for of in (statistics.mean, statistics.stdev)[:len(numbers)])
 
 def table(headings, rows):                          # in Markdown
     print()
