@@ -1548,6 +1548,12 @@ train.main(train.override(vars(train)))
     write('again.en.part', 'as it was\nhalf of')
     run(ask + '--input=in.de --output=again.en --resume')
     assert lines('again.en') == ['as it was', *lines('out.en')[1:]]
+    assert 'nothing to resume' in run(ask + '--input=in.de --output=again.en --resume')[1]
+    write('more.en.part', 'of\nanother\nlonger\ntext\n')
+    refused(ask + '--input=in.de --output=more.en --resume', 'more.en.part')
+    refused(ask + '--input=in.de --output=in.de', 'in.de')
+    run(ask + '--input=in.de --output=three.en --n_best=2')
+    assert [line.partition('\t')[2] for line in lines('three.en')[::2]] == lines('out.en')
     one = [*ask.split(), '--beam_size=3', '--replace_unknown=false', '--text=Der alte Mann schläft.']
     out, _ = run([*one, '--explain'])
     steps = [step.splitlines()[1:] for step in out.split('\nstep ')[1:-1]]
@@ -1565,6 +1571,7 @@ train.main(train.override(vars(train)))
         short, long = (run(f'{ask} --{flag} --text=Hunde{explain}')[0].split('best      ')[-1].split('  (')[0]
                        for flag in ('max_length=2', 'min_length=40'))
         assert len(tokenizer.split(short)) <= 2 and len(long) >= 40, (short, long)
+    assert len(run(ask + '--temperature=1 --min_length=40 --text=Hunde')[0]) > 40
     assert run([*ask.split(), '--beam_size=1', '--text=' + 'lang ' * 2000])[0].count('\n') == 1
     out, err = run(ask + '--evaluate=test --beam_size=1 --output=test.en')
     assert err.startswith(f"{len(lines('test.en')):,} sentences in ") and err.endswith(' a second\n')
