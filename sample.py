@@ -259,8 +259,8 @@ def unknowns_replaced(model, source, lengths, tokens, source_words, target_vocab
             for ids, at, words in zip(tokens.tolist(), looked_at, source_words)]
 
 def translate(texts, model, source_vocab, target_vocab, beam_size=5, n_best=1, replace_unknown=True,
-              lexicon=True, batch_size=256, max_length=0, temperature=0.0, top_k=0, dtype=torch.float32,
-              **how):
+              lexicon=True, batch_size=256, max_length=0, min_length=0, temperature=0.0, top_k=0,
+              dtype=torch.float32, **how):
     """
     Translate a list of sentences; `how` goes to beam_search. Returns a list for each, in their order: its
     n_best translations, the best first, as (text, normalised log-probability in nats). An empty sentence has
@@ -275,13 +275,14 @@ def translate(texts, model, source_vocab, target_vocab, beam_size=5, n_best=1, r
         source_words = [words[i] for i in batch]
         source, lengths = pad([source_vocab.look_up(ws) + [EOS] for ws in source_words])
         source = source.to(device)                                                              # (B, S)
-        least = how.get('min_length', 0)
-        limit = most_words(lengths, max_length, least)
+        limit = most_words(lengths, max_length, min_length)
         with autocast(device.type, dtype):
             if temperature:
-                tokens, scores = draw_words(model, source, lengths, limit, n_best, temperature, top_k, least)
+                tokens, scores = draw_words(model, source, lengths, limit, n_best, temperature, top_k,
+                                            min_length)
             else:                                                               # (B, K, T), (B, K)
-                tokens, scores = beam_search(model, source, lengths, limit, beam_size, n_best=n_best, **how)
+                tokens, scores = beam_search(model, source, lengths, limit, beam_size, n_best=n_best,
+                                             min_length=min_length, **how)
             for rank in range(n_best):
                 ids = tokens[:, rank]                                                           # (B, T)
                 found = [[target_vocab.words[i] for i in row] for row in ids.tolist()]
@@ -543,7 +544,8 @@ def main(given):
 
     def translated(texts):
         return translate(texts, model, source_vocab, target_vocab, beam_size, n_best, replace_unknown,
-                         lexicon, batch_size, max_length, temperature, top_k, kind, **how)
+                         lexicon, batch_size, max_length, temperature=temperature, top_k=top_k, dtype=kind,
+                         **how)
 
     if explain:
         if 'text' not in given or not split(normalise(text)) or temperature:
