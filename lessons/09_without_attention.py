@@ -114,11 +114,11 @@ if __name__ == '__main__':
 
 # -----------------------------------------------------------------------------
 # what we measured
-# (one seed, 22 and 23 November 2026; tables, figures, hardware: README.md)
+# (--seeds=3, 22, 23 and 25 November 2026; tables, figures, hardware: README.md)
 # Subject, verb and its ending are right in all sentences, up to 40 words apart, in all four models: distance
-# is no obstacle. With cities between, attention has all of them at their place, the others 8 %, which is
-# chance, at any distance, reversed or with twice the state. It is what lies between that a state without
-# attention did not learn to carry in 2,000 steps.
+# is no obstacle. With cities between, attention has all of them at their place, the others 8 to 11 %, where
+# 8 is chance, from six words on, reversed or with twice the state. It is what lies between that a state
+# without attention did not learn to carry in 2,000 steps.
 #
 # exercises
 # 1. Write "Ich glaube, dass" and "I believe that" for "Weil" and "Because" (and in what_is_right() range(6,
