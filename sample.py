@@ -466,7 +466,7 @@ def translate_file(lines, show):
     """
     done, size, bar = 0, os.path.getsize(input), Progress('translating', 'sentences')
     target = os.path.realpath(output)               # a link stays one
-    part = f'{target}.part'
+    part, read, skipped = f'{target}.part', 0, 0
     if resume and os.path.exists(target) and not os.path.exists(part):
         return print(f'{output} is there already, and nothing to resume', file=sys.stderr)
     try:
@@ -476,10 +476,11 @@ def translate_file(lines, show):
                 done = sum(1 for line in file if line.endswith(b'\n'))
                 file.seek(0)
                 file.truncate(sum(len(line) for line in file if line.endswith(b'\n')))     # half a line
-        skipped = [len(line.encode()) + 1 for line in itertools.islice(lines, done)]
-        if len(skipped) < done:
+        for line in itertools.islice(lines, done):
+            read, skipped = read + len(line.encode()) + 1, skipped + 1
+        if skipped < done:
             fail(f'{part} has more lines than {input}: it is of another input; leave --resume out')
-        read, bar.begin = sum(skipped), done
+        bar.begin = done
         with open(part, 'a' if done else 'w', encoding='utf-8', newline='\n') as file:
             while chunk := list(itertools.islice(lines, 20 * batch_size)):
                 show(chunk, file)

@@ -183,4 +183,4 @@ if __name__ == '__main__':
 # 1. Set SHORT to 50. What should happen: at 50 words the model now translates, as it has seen such texts, and
 #    breaks beyond. It is the places beyond those of training that it cannot tell apart, not length as such.
 # 2. Let parts() cut at full stops alone. At which length of newstest does that begin to hurt?
-# 3. Is there a coverage penalty that brings more at 50 words than 0.2, and none that is said twice?
+# 3. Is there a coverage penalty that brings more than 0.2 at 50 words, and says less twice?
