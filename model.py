@@ -21,6 +21,7 @@ import contextlib, ctypes, math
 from dataclasses import dataclass, fields
 from typing import NamedTuple
 
+import regex
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
@@ -658,6 +659,10 @@ def choose_dtype(dtype, device):
 def autocast(device, dtype):
     """The context in which matrix products run in `dtype`, while weights, sums and the loss stay float32."""
     return contextlib.nullcontext() if dtype == torch.float32 else torch.autocast(device.split(':')[0], dtype)
+
+def out_of_memory(error):
+    """Whether that is what a RuntimeError of torch says, on a GPU or on a CPU."""
+    return regex.search('out of memory|allocate memory', str(error))
 
 def keep_freed_memory():
     """

@@ -15,9 +15,10 @@ from concurrent.futures import ThreadPoolExecutor
 import regex
 import torch
 
-from model import Config, autocast, build, choose_device, choose_dtype, keep_freed_memory
+from model import Config, autocast, build, choose_device, choose_dtype, keep_freed_memory, out_of_memory
 from tokenizer import BOS, EOS, JOINER, PAD, UNK, Progress, Vocabulary, decode, fail, lines_in, normalise
-from tokenizer import override, read_lines, read_meta, read_vocabulary, replacing, split, stop_once, to_text
+from tokenizer import override, place_for, read_lines, read_meta, read_vocabulary, replacing, split
+from tokenizer import stop_once, to_text
 
 # -----------------------------------------------------------------------------
 # config
@@ -302,11 +303,11 @@ def translate(texts, model, source_vocab, target_vocab, beam_size=5, n_best=1, r
     # cores with a batch of their own need not wait for each other at every operation; four, as each takes
     # memory, and one where words are drawn, since random numbers come from one stream
     at_once = max(1, min(4, threads, len(order))) if device.type == 'cpu' and not temperature else 1
-    batches = []
-    while order:
+    batches, begin = [], 0
+    while begin < len(order):
         # of sentences beyond 100 words fewer, so that memory has a bound
-        n = at_once * max(1, 100 * batch_size // max(100, len(words[order[0]])))
-        part, order = order[:n], order[n:]
+        n = at_once * max(1, 100 * batch_size // max(100, len(words[order[begin]])))
+        part, begin = order[begin:begin + n], begin + n
         batches += [part[core::at_once] for core in range(min(at_once, len(part)))]     # as long to each
     with ThreadPoolExecutor(at_once, '', torch.set_num_threads, (threads // at_once,)) as pool:
         list(pool.map(translate_batch, batches))
@@ -465,7 +466,7 @@ def translate_file(lines, show):
     the sentences whose translations are there already are not translated again.
     """
     done, size, bar = 0, os.path.getsize(input), Progress('translating', 'sentences')
-    target = os.path.realpath(output)               # a link stays one
+    target = place_for(output)
     part, read, skipped = f'{target}.part', 0, 0
     if resume and os.path.exists(target) and not os.path.exists(part):
         return print(f'{output} is there already, and nothing to resume', file=sys.stderr)
@@ -530,8 +531,6 @@ def main(given):
         fail(f'{input} is empty: there is nothing to translate')
     if input and os.path.exists(output) and os.path.samefile(input, output):
         fail(f'{output} is the input: name another --output')
-    if os.path.exists(output) and not os.path.isfile(output):
-        fail(f'cannot write {output}: it is there, and no ordinary file')
     keep_freed_memory()
     where = choose_device(device)
     kind = choose_dtype(dtype, where)
@@ -572,14 +571,14 @@ def main(given):
         sources, targets = (list(read_lines(f'{data_dir}/{evaluate}.{lang}')) for lang in languages)
         if len(sources) != len(targets) or not sources:
             fail(f'{data_dir}/{evaluate} is damaged: run  python prepare.py --data_dir={data_dir}  again')
-        began = time.perf_counter()
-        best = [found[0][0] for found in translated(sources)]
-        seconds = time.perf_counter() - began
+        with result as file:                        # before the work, should it not be writable
+            began = time.perf_counter()
+            best = [found[0][0] for found in translated(sources)]
+            seconds = time.perf_counter() - began
+            if output:
+                file.writelines(line + '\n' for line in best)
         print(f'{len(best):,} sentences in {seconds:.1f} s, {len(best) / seconds:,.0f} a second',
               file=sys.stderr)
-        if output:
-            with result as file:
-                file.writelines(line + '\n' for line in best)
         print_scores(best, targets)
         print_scores_by_length(sources, best, targets)
     elif 'text' in given:
@@ -617,6 +616,6 @@ if __name__ == '__main__':
     except OSError as error:
         fail(f'cannot write {error.filename or "standard output"}: {error.strerror}')
     except RuntimeError as error:
-        if not regex.search('out of memory|allocate memory', str(error)):
+        if not out_of_memory(error):
             raise
         fail(f'out of memory: halve --batch_size={batch_size}, or take a smaller --beam_size')

@@ -118,12 +118,17 @@ def finish(main, data_dir, stopped):
     except OSError as error:
         fail(f'{error.filename or data_dir}: {error.strerror}')
 
+def place_for(path):
+    """The path of a file to write, where a link stays one; status 2 where there is no ordinary file."""
+    path = os.path.realpath(path)
+    if os.path.exists(path) and not os.path.isfile(path):
+        fail(f'cannot write {path}: it is there, and no ordinary file')
+    return path
+
 @contextlib.contextmanager
 def replacing(path, mode='wb', **how):
     """Open a file beside `path` that takes its name once it is whole: a kill leaves the old or the new."""
-    path = os.path.realpath(path)                   # a link stays one
-    if os.path.exists(path) and not os.path.isfile(path):
-        fail(f'cannot write {path}: it is there, and no ordinary file')
+    path = place_for(path)
     beside = f'{path}.{os.getpid()}.tmp'
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)

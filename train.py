@@ -10,7 +10,7 @@ Train the translator: on a GPU where there is one, else on the CPU; with torchru
 Reads the ids in data/, writes checkpoints/{best,last}.pt and log.jsonl, and draws training_plots/index.html.
 Ctrl-C saves and stops.
 """
-import atexit, itertools, json, math, os, platform, re, signal, sys, time
+import atexit, itertools, json, math, os, platform, signal, sys, time
 from dataclasses import fields, replace
 
 import numpy as np
@@ -20,7 +20,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.flop_counter import FlopCounterMode
 
 import plot as plots
-from model import Config, autocast, build, choose_device, choose_dtype, keep_freed_memory
+from model import Config, autocast, build, choose_device, choose_dtype, keep_freed_memory, out_of_memory
 from sample import bleu, read_checkpoint, translate
 from tokenizer import BOS, EOS, PAD, fail, override, read_ids, read_lexicon, read_lines, read_meta
 from tokenizer import read_vocabulary, replacing, settings
@@ -548,7 +548,7 @@ if __name__ == '__main__':
     try:
         main(override(globals()))
     except RuntimeError as error:
-        if not re.search('out of memory|allocate memory', str(error)):
+        if not out_of_memory(error):
             raise
         fail(f'out of memory: halve --batch_tokens={batch_tokens} and double --grad_accum={grad_accum}, so '
              'that an update has as many words as before, or take a smaller model')

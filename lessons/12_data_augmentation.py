@@ -117,7 +117,7 @@ if __name__ == '__main__':
 
 # -----------------------------------------------------------------------------
 # what we measured
-# (--data_dir=data/multi30k --sizes=2000,5000,10000 --max_steps=3000, three seeds for most of 2,000 and 10,000,
+# (--data_dir=data/multi30k --sizes=2000,5000,10000 --max_steps=3000, for most of 2,000 and 10,000 --seeds=3,
 # 22, 23 and 25 November 2026; tables, figures, hardware: README.md)
 # Multi30k with 2,000, 5,000, 10,000 real pairs has 28.1, 34.1, 37.9 BLEU after 3,000 steps; 10,000 captions
 # translated back by beam 5 bring 4.5, 2.5 and 0.6, greedily 3.9, 2.4 and 0.8, where as many real translations
