@@ -13,9 +13,11 @@ time, and which of them costs anything in loss?
     python lessons/10_large_datasets.py
     python lessons/10_large_datasets.py --data_dir=data/mix --n_embd=512 --n_hidden=512
 """
-import concurrent.futures, itertools, multiprocessing, random, time, tracemalloc
+import concurrent.futures, itertools, multiprocessing, random, statistics, time, tracemalloc
 
 import numpy as np
+import torch
+from torch import nn
 from torch.nn import functional as F
 
 import course
@@ -32,7 +34,7 @@ out_dir = 'checkpoints/lesson10'
 n_embd = 256
 n_hidden = 256
 batch_tokens = 1000
-max_steps = 600
+max_steps = 500
 learning_rate = 5e-3
 seeds = 1
 smoke = False
@@ -44,27 +46,39 @@ def padding(batches, sets):
     cells = sum(len(batch) * side[batch].max() for batch in batches for side in lengths)
     return 1 - sum(side[batch].sum() for batch in batches for side in lengths) / cells
 
-def there_and_back(batches, widest, sets, vocabs, flags, everywhere):
+def train_on(batches, widest, sets, valid_sets, vocabs, flags, everywhere, seed, learning_rate):
     """
-    Target words a second and the peak in MB, in a process of its own, since a peak never goes down again.
-    With everywhere the logits stand in memory all at once, those of padding too.
+    Train on these batches in turn: target words a second, the peak in MB, the validation loss. With
+    everywhere the logits stand in memory all at once, those of padding too. For a process of its own, since a
+    peak never goes down again.
     """
+    training.learning_rate, smoothing = learning_rate, training.label_smoothing
     keep_freed_memory()
+    torch.manual_seed(seed)
     model = build(Config(source_vocab=vocabs[0], target_vocab=vocabs[1], **flags))
-    def pass_through(numbers):
+    optimizer, dtype = torch.optim.AdamW(model.parameters()), choose_dtype('auto', 'cpu')
+    def step(numbers, rate):
         source, lengths, target_in, target_out, n_words = training.to_batch(numbers, *sets, 'cpu')
-        with autocast('cpu', choose_dtype('auto', 'cpu')):
+        with autocast('cpu', dtype):
             if everywhere:
                 logits = model(source, lengths, target_in)                      # (B, T, V)
-                loss = F.cross_entropy(logits.flatten(0, 1), target_out.flatten(), ignore_index=PAD)
+                loss = F.cross_entropy(logits.flatten(0, 1), target_out.flatten(), ignore_index=PAD,
+                                       label_smoothing=smoothing)
             else:
-                loss, _ = model.loss(source, lengths, target_in, target_out)
+                loss, _ = model.loss(source, lengths, target_in, target_out, smoothing)
         loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.param_groups[0]['lr'] = rate
+        optimizer.step()
+        optimizer.zero_grad()
         return n_words
-    began = time.perf_counter()
-    speed = sum(map(pass_through, batches)) / (time.perf_counter() - began)
-    pass_through(widest)                                                        # has the peak
-    return speed, training.peak_memory('cpu')
+    began, n_words = time.perf_counter(), 0
+    for i, numbers in enumerate(batches):
+        n_words += step(numbers, training.learning_rate_at(i, i / len(batches)))
+    speed = n_words / (time.perf_counter() - began)
+    loss = training.evaluate(model, *valid_sets, 'cpu', dtype)
+    step(widest, 0.0)                                                           # has the peak
+    return speed, training.peak_memory('cpu'), loss
 
 def joined_data(n, most):
     """Sentences strung together to n texts of 5 to about so many target words; the short ones teach first."""
@@ -81,7 +95,9 @@ def joined_data(n, most):
 
 def main():
     meta = read_meta(data_dir)
-    sets = [read_ids(data_dir, 'train', meta[side], meta) for side in ('source_lang', 'target_lang')]
+    langs = meta['source_lang'], meta['target_lang']
+    sets, valid_sets = ([read_ids(data_dir, part, lang, meta) for lang in langs]
+                        for part in ('train', 'valid'))
     n, model = len(sets[0][1]) - 1, dict(n_embd=n_embd, n_hidden=n_hidden)
 
     # what is padding, and what it costs
@@ -89,29 +105,32 @@ def main():
     budget = training.make_batches(np.arange(n), *sides, batch_tokens, rng)
     by_length = np.lexsort([np.diff(offsets) for offsets in sides])
     as_many = [np.array_split(order, len(budget)) for order in (rng.permutation(n), by_length)]
-    vocabs = [len(read_vocabulary(data_dir, meta[side])) for side in ('source_lang', 'target_lang')]
+    vocabs = [len(read_vocabulary(data_dir, lang)) for lang in langs]
     rows = []
     for name, batches, everywhere in [
             ('as many sentences each, at random; logits everywhere', as_many[0], True),
             ('the same, logits of words alone', as_many[0], False),
             ('as many sentences each, by length', as_many[1], False),
             (f'at most {batch_tokens} words, by length', budget, False)]:
-        some = [batches[i] for i in rng.permutation(len(batches))[:2 if smoke else 30]]
-        widths = [len(batch) * (np.diff(sides[1])[batch].max() + 1) for batch in batches]
-        job = there_and_back, some, batches[np.argmax(widths)], sets, vocabs, model, everywhere
-        if smoke:                                   # a new process would load torch first, for seconds
-            speed, peak = job[0](*job[1:])
-        else:
-            with concurrent.futures.ProcessPoolExecutor(1, multiprocessing.get_context('spawn')) as own:
-                speed, peak = own.submit(*job).result()
-        rows.append([name, f'{padding(batches, sets):.1%}', f'{max(widths):,}', f'{speed:,.0f}',
-                     f'{peak:.0f}'])
-    table(['batches', 'padding', 'most target words, padding counted, in one', 'target words/s', 'peak MB'],
-          rows)
+        found, widths = [], [len(batch) * (np.diff(sides[1])[batch].max() + 1) for batch in batches]
+        for seed in range(1, seeds + 1):
+            order = np.random.default_rng(seed).permutation(len(batches))[:max_steps]
+            some, widest = [batches[i] for i in order], batches[np.argmax(widths)]
+            job = train_on, some, widest, sets, valid_sets, vocabs, model, everywhere, seed, learning_rate
+            if smoke:                               # a new process would load torch first, for seconds
+                found.append(job[0](*job[1:]))
+            else:
+                with concurrent.futures.ProcessPoolExecutor(1, multiprocessing.get_context('spawn')) as own:
+                    found.append(own.submit(*job).result())
+        speeds, peaks, losses = zip(*found)
+        rows.append([name, f'{padding(batches, sets):.1%}', f'{max(widths):,}',
+                     f'{statistics.median(speeds):,.0f}', f'{max(peaks):.0f}', spread(losses)])
+    table(['batches', 'padding', 'most target words, padding counted, in one', 'target words/s', 'peak MB',
+           f'validation loss after {len(some)} batches'], rows)
 
     # what stays in memory
     tracemalloc.start()
-    mapped = [read_ids(data_dir, 'train', meta[side], meta) for side in ('source_lang', 'target_lang')]
+    mapped = [read_ids(data_dir, 'train', lang, meta) for lang in langs]
     on_disk = tracemalloc.get_traced_memory()[0]
     lists = [[ids[a:b].tolist() for a, b in zip(offsets, offsets[1:])] for ids, offsets in mapped]
     in_memory = tracemalloc.get_traced_memory()[0] - on_disk
@@ -123,7 +142,7 @@ def main():
 
     # a flag each; the last four, how far the gradient goes back, on long texts, measured in large batches
     half, long = dict(batch_tokens=batch_tokens // 2), joined_data(20 if smoke else 5000, 120)
-    arms = {'no flag': {}, 'dtype=float32': dict(dtype='float32'), 'dtype=bfloat16': dict(dtype='bfloat16'),
+    arms = {'no flag': {}, 'dtype=float32': dict(dtype='float32'),
             'half the batch': half, 'half the batch and grad_accum=2': {**half, 'grad_accum': 2},
             'sampled_words=200': dict(sampled_words=200), 'sampled_words=50': dict(sampled_words=50),
             **{f'long texts, tbptt={K}': dict(data_dir=long, tbptt=K) for K in (10, 25, 50, 0)}}
