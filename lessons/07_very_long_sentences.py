@@ -70,47 +70,48 @@ def joined(pairs, words):
 def parts(text):
     """A text cut into its sentences, and where these have more than SHORT words, at other marks too."""
     found = []
-    for sentence in regex.split(r'(?<=[.?!])\s', text):
-        found.append('')
-        for piece in regex.split(r'(?<=[;:,])\s', sentence):
-            longer = f'{found[-1]} {piece}'.strip()
-            found[-1:] = [longer] if not found[-1] or n_words(longer) <= SHORT else [found[-1], piece]
+    for piece in regex.split(r'(?<=[.?!;:,])\s', text):
+        if found and found[-1][-1:] not in '.?!' and n_words(f'{found[-1]} {piece}') <= SHORT:
+            found[-1] += f' {piece}'
+        else:
+            found.append(piece)
     return found
 
 def said_twice(texts):
-    """The share of the 4-grams of words that stood in the same text before."""
+    """Of all 4-grams of words, how many percent stood in the same text before."""
     counts = [ngrams(text.split(), 4) for text in texts]
-    return sum(sum(c.values()) - len(c) for c in counts) / max(1, sum(sum(c.values()) for c in counts))
+    total = sum(sum(count.values()) for count in counts)
+    return 100 * (total - sum(map(len, counts))) / max(1, total)
 
-def missing(texts, references):
-    """The share of the reference's words that the translation lacks."""
-    pairs = [[collections.Counter(text.split()) for text in pair] for pair in zip(texts, references)]
-    return sum(sum((true - found).values()) for found, true in pairs) / sum(sum(t.values()) for _, t in pairs)
+def scores(texts, references):
+    """BLEU, the length over the references', % said twice, % of the references' words that are missing."""
+    said, wanted = ([collections.Counter(text.split()) for text in side] for side in (texts, references))
+    n_said, n_wanted = (sum(sum(words.values()) for words in side) for side in (said, wanted))
+    n_missing = sum(sum((true - found).values()) for found, true in zip(said, wanted))
+    return bleu(texts, references), n_said / n_wanted, said_twice(texts), 100 * n_missing / n_wanted
 
 @torch.inference_mode()
 def looked_at(model, vocabs, pair):
-    """The source word that attention looks at most at each true target word, and the last one's number."""
+    """The source word looked at most for each true target word; how far off the diagonal, in %."""
     source, lengths = pad([vocabs[0].encode(pair[0]) + [EOS]])
     tokens, _ = pad([vocabs[1].encode(pair[1])])
-    return attention_weights(model, source, lengths, tokens)[0].argmax(-1), source.shape[1] - 1     # (T,)
+    places = attention_weights(model, source, lengths, tokens)[0].argmax(-1)                    # (T,)
+    off = (places / (source.shape[1] - 1) - torch.linspace(0, 1, len(places))).abs().mean()
+    return places.tolist(), 100 * off.item()
 
-def off_course(places, last):
-    """How far off the diagonal these are, as a share of the length."""
-    return (places / last - torch.linspace(0, 1, len(places))).abs().mean().item()
+def best(texts, model, **how):
+    """The best translation of each text."""
+    found = translate(texts, *model, max_length=1 if smoke else 0, batch_size=16, **how)
+    return [text for ((text, _),) in found]
 
-def ways_to_translate(short, joined):
-    """What is compared, {name: a function from texts to translations}."""
-    def plainly(model, **how):
-        return lambda texts: [found[0][0] for found in translate(
-            texts, *model, max_length=1 if smoke else 0, batch_size=16, **how)]
-
-    def in_parts(texts):
-        found = iter(plainly(short)([part for text in texts for part in parts(text)]))
-        return [' '.join(next(found) for _ in parts(text)) for text in texts]
-
-    return {f'trained on {SHORT} words': plainly(short),
-            'with coverage': plainly(short, coverage_penalty=0.2),
-            'cut at marks': in_parts, 'trained on joined sentences': plainly(joined)}
+def ways_to_translate(texts, short, long):
+    """What is compared: each way's name and its translations."""
+    yield f'trained on up to {SHORT} words', best(texts, short)
+    yield 'with coverage', best(texts, short, coverage_penalty=0.2)
+    cut = [parts(text) for text in texts]
+    found = iter(best(sum(cut, []), short))
+    yield 'cut at punctuation', [' '.join(itertools.islice(found, len(pieces))) for pieces in cut]
+    yield 'trained on joined sentences', best(texts, long)
 
 def main():
     meta = read_meta(data_dir)
@@ -139,31 +140,28 @@ def main():
                   learning_rate=learning_rate, eval_sentences=50, eval_interval=max_steps // 4)
             models[name] = load(f'{out}/best.pt')
         for words, texts in tests.items():
-            sources, references = zip(*texts)
-            for way, translated in ways_to_translate(**models).items():
-                outputs = translated(list(sources))
-                ratio = sum(len(text.split()) for text in outputs) / sum(len(r.split()) for r in references)
-                found[words, way].append([bleu(outputs, references), ratio, 100 * said_twice(outputs),
-                                          100 * missing(outputs, references)])
+            sources, references = map(list, zip(*texts))
+            for way, outputs in ways_to_translate(sources, *models.values()):
+                found[way, words].append(scores(outputs, references))
             for name, (model, *vocabs) in models.items():
-                off[words, name].append(100 * statistics.mean(off_course(*looked_at(model, vocabs, pair))
-                                                              for pair in texts))
+                off[name, words].append(statistics.mean(looked_at(model, vocabs, pair)[1] for pair in texts))
 
+    ways = list(dict.fromkeys(way for way, _ in found))
     table(['words', 'texts', 'way', 'BLEU', 'length ratio', '% said twice', '% of the reference missing'],
-          [[words, len(tests[words]), way, *map(spread, zip(*values))]
-           for (words, way), values in found.items()])
-    print('\n% said twice in the references:', *(f'{100 * said_twice([pair[1] for pair in texts]):.2f}'
-                                                for texts in tests.values()))
+          [[words, len(texts), way, *map(spread, zip(*found[way, words]))]
+           for words, texts in tests.items() for way in ways])
+    print('\n% said twice in the references:',
+          *(f'{said_twice([target for _, target in texts]):.2f}' for texts in tests.values()))
     table(['attention off the diagonal, % of the length', *tests],
-          [[f'trained on {name}', *(spread(off[words, name]) for words in tests)] for name in folders])
+          [[f'trained on {name}', *(spread(off[name, words]) for words in tests)] for name in folders])
     course.save(f'{out_dir}/07_long.svg', plot.line_chart(
         'Longer than in training', 'source words', 'BLEU',
-        [(way, [(words, statistics.mean(v[0] for v in found[words, way])) for words in tests])
-         for way in dict.fromkeys(way for _, way in found)], may_be_log=False))
+        [(way, [(words, statistics.mean(score[0] for score in found[way, words])) for words in tests])
+         for way in ways], may_be_log=False))
     pair = list(tests.values())[:2][-1][0]
     course.save(f'{out_dir}/07_looked_at.svg', plot.line_chart(
         'Where attention looks', 'word of the translation', 'source word',
-        [(f'trained on {name}', list(enumerate(looked_at(model, vocabs, pair)[0].tolist(), 1)))
+        [(f'trained on {name}', list(enumerate(looked_at(model, vocabs, pair)[0], 1)))
          for name, (model, *vocabs) in models.items()], may_be_log=False))
 
 if __name__ == '__main__':
