@@ -8,7 +8,8 @@ docstring says otherwise:
 
     B  sentences in the batch      S  source length       E  embedding size     V  target vocabulary
     K  beams of a sentence         T  target length       H  hidden size        L  layers
-    R  = B * K, hypotheses         N  states of a cell: h and c of an LSTM, else h alone
+    R  = B * K, hypotheses         D  size of what the output layer sees: E if tied, else H
+    N  states of a cell: h and c of an LSTM, else h alone
 
 Models of the literature as flags of train.py:
 
@@ -18,10 +19,9 @@ Models of the literature as flags of train.py:
     Vaswani et al. 2017     --arch=transformer --n_layer=6 --n_embd=512 --n_hidden=2048 --n_head=8
 """
 import contextlib, ctypes, math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import NamedTuple
 
-import regex
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
@@ -58,10 +58,9 @@ class Config:
             fail('--n_layer, --n_embd, --n_hidden, --n_head are at least 1, --dropout is from 0 to below 1')
         if self.arch == 'transformer' and self.n_embd % (2 * self.n_head):
             fail(f'--n_embd={self.n_embd} cannot be shared out to --n_head={self.n_head} heads of even size')
-        defaults = {field.name: field.default for field in fields(Config)}
         recurrent = ('cell', 'scratch', 'manual_backward', 'attention', 'input_feeding', 'bidirectional',
                      'reverse_source')
-        given = [f'--{name}' for name in recurrent if getattr(self, name) != defaults[name]]
+        given = [f'--{name}' for name in recurrent if getattr(self, name) != getattr(Config, name)]
         if self.arch == 'transformer' and given:
             fail(f'{", ".join(given)}: not with --arch=transformer')
         if self.manual_backward and not (self.scratch and self.cell == 'lstm'):
@@ -111,57 +110,61 @@ class LSTMThroughTime(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, inputs, W, h, c, live, backwards):
-        """inputs (S, B, 4H), W (4H, H), h and c (B, H), live (S, B, 1) or None -> every h (S, B, H), h, c."""
-        (S, B, G), H, W = inputs.shape, W.shape[1], W.to(inputs.dtype)
+    def forward(ctx, inputs, W, h, c):
+        """inputs (S, B, 4H), W (4H, H), h and c (B, H) -> h and c after each step, (S, B, H) each."""
+        (S, B, _), H, W = inputs.shape, W.shape[1], W.to(inputs.dtype)
         gates, tanh_c = torch.empty_like(inputs), inputs.new_empty(S, B, H)
         hs, cs = inputs.new_empty(2, S + 1, B, H)               # between the steps, both ends included
-        steps, old, new = (range(S)[::-1], 1, 0) if backwards else (range(S), 0, 1)
-        hs[steps[0] + old], cs[steps[0] + old] = h, c
-        for t in steps:
-            torch.addmm(inputs[t], hs[t + old], W.t(), out=gates[t])                    # (B, 4H)
+        hs[0], cs[0] = h, c
+        for t in range(S):
+            torch.addmm(inputs[t], hs[t], W.t(), out=gates[t])                          # (B, 4H)
             i, f, g, o = gates[t].chunk(4, dim=-1)                                      # (B, H) each
             gates[t, :, :2 * H].sigmoid_(), g.tanh_(), o.sigmoid_()
-            torch.mul(f, cs[t + old], out=cs[t + new]).addcmul_(i, g)
-            torch.mul(o, torch.tanh(cs[t + new], out=tanh_c[t]), out=hs[t + new])
-            if live is not None:                        # on padding the state stays
-                for state in hs, cs:
-                    torch.where(live[t], state[t + new], state[t + old], out=state[t + new])
-        ctx.save_for_backward(W, gates, tanh_c, hs, cs, live)
-        ctx.steps, ctx.old = steps, slice(old, old + S)
-        every_h, last = hs[new:new + S], steps[-1] + new
-        return every_h if live is None else every_h * live, hs[last].clone(), cs[last].clone()
+            torch.mul(f, cs[t], out=cs[t + 1]).addcmul_(i, g)
+            torch.mul(o, torch.tanh(cs[t + 1], out=tanh_c[t]), out=hs[t + 1])
+        ctx.save_for_backward(W, gates, tanh_c, hs, cs)
+        return hs[1:], cs[1:]
 
     @staticmethod
-    def backward(ctx, d_every_h, dh, dc):
-        W, gates, tanh_c, hs, cs, live = ctx.saved_tensors
+    def backward(ctx, d_hs, d_cs):
+        W, gates, tanh_c, hs, cs = ctx.saved_tensors
         i, f, g, o = gates.chunk(4, dim=-1)                                             # (S, B, H) each
         d = torch.empty_like(gates)                                                     # (S, B, 4H)
         di, df, dg, do = d.chunk(4, dim=-1)
         through_sigmoid, through_tanh = (getattr(torch.ops.aten, name).grad_input
                                          for name in ('sigmoid_backward', 'tanh_backward'))
         through_sigmoid(g, i, grad_input=di)                                            # g i (1 - i)
-        through_sigmoid(cs[ctx.old], f, grad_input=df)                                  # c f (1 - f)
+        through_sigmoid(cs[:-1], f, grad_input=df)                                      # c f (1 - f)
         through_tanh(i, g, grad_input=dg)                                               # i (1 - g^2)
         through_sigmoid(tanh_c, o, grad_input=do)                                       # tanh(c') o (1 - o)
         to_c = torch.ops.aten.tanh_backward(o, tanh_c)                                  # o (1 - tanh(c')^2)
-        if live is not None:                            # on padding nothing is learnt, and all passes through
-            d, to_c, d_every_h, f = d * live, to_c * live, d_every_h * live, torch.where(live, f, 1.0)
-        dc = dc.clone()
-        for t in reversed(ctx.steps):
-            dh = dh + d_every_h[t]
-            dc.addcmul_(dh, to_c[t])
+        dh, dc = torch.zeros_like(hs[:2])                                               # (B, H) each
+        for t in reversed(range(len(d))):
+            dh = dh + d_hs[t]
+            dc.add_(d_cs[t]).addcmul_(dh, to_c[t])
             by_gate = d[t].unflatten(-1, (4, -1))                                       # (B, 4, H)
             by_gate[:, :3].mul_(dc[:, None]), by_gate[:, 3].mul_(dh)
             dc.mul_(f[t])
-            dh = d[t] @ W if live is None else torch.where(live[t], d[t] @ W, dh)
-        dW = d.flatten(0, 1).t() @ hs[ctx.old].flatten(0, 1)                            # (4H, H)
-        return d, dW, dh, dc, None, None
+            dh = d[t] @ W
+        return d, d.flatten(0, 1).t() @ hs[:-1].flatten(0, 1), dh, dc                   # W's: (4H, H)
+
+def is_word(x, lengths):
+    """x (B, S, ...), lengths (B,) -> (B, S), true where there is a word, false on padding."""
+    return torch.arange(x.shape[1], device=x.device) < lengths.to(x.device)[:, None]
+
+def turn(x, lengths):
+    """x (B, S, ·), each sentence from its last word to its first, the padding still behind it."""
+    B, S, _ = x.shape
+    steps, last = torch.arange(S, device=x.device), lengths.to(x.device)[:, None] - 1
+    places = torch.where(steps <= last, last - steps, steps)                            # (B, S)
+    places = places + S * torch.arange(B, device=x.device)[:, None]
+    return x.flatten(0, 1).index_select(0, places.flatten()).view(x.shape)
 
 class Recurrent(nn.Module):
     """
     A recurrent network by hand, of any depth, in one direction or two. Its parameters have the names and the
-    shapes of torch's nn.RNN, nn.GRU and nn.LSTM, so that a checkpoint of either loads into the other.
+    shapes of torch's nn.RNN, nn.GRU and nn.LSTM, so that a checkpoint of either loads into the other. In the
+    shapes below D is its number of directions.
     """
 
     def __init__(self, cell, n_input, n_hidden, n_layer=1, dropout=0.0, bidirectional=False, manual=False):
@@ -173,9 +176,9 @@ class Recurrent(nn.Module):
         for layer in range(n_layer):
             n_in = n_input if layer == 0 else n_hidden * len(self.directions)
             for direction in self.directions:
-                G = gates * n_hidden                            # the gates, one below the other
-                for name, shape in {'weight_ih': (G, n_in), 'weight_hh': (G, n_hidden),
-                                    'bias_ih': (G,), 'bias_hh': (G,)}.items():
+                high = gates * n_hidden                         # the gates, one below the other
+                for name, shape in {'weight_ih': (high, n_in), 'weight_hh': (high, n_hidden),
+                                    'bias_ih': (high,), 'bias_hh': (high,)}.items():
                     weight = nn.Parameter(torch.empty(shape).uniform_(-n_hidden ** -0.5, n_hidden ** -0.5))
                     self.register_parameter(f'{name}_l{layer}{direction}', weight)
 
@@ -185,44 +188,37 @@ class Recurrent(nn.Module):
         padding. Returns the last layer's h at every step (B, S, D * H), zero on padding, and the state after
         the last step of each sentence.
         """
-        B, S, _ = x.shape
-        live, last = None, []
-        if lengths is not None:
-            steps = torch.arange(S, device=x.device)
-            live = steps[:, None, None] < lengths.to(x.device)[:, None]                 # (S, B, 1)
+        (B, S, _), H, final = x.shape, self.n_hidden, []
+        lengths = torch.full((B,), S) if lengths is None else lengths
+        live, ends = is_word(x, lengths)[:, :, None], lengths.to(x.device)[:, None, None] - 1
         for layer in range(self.n_layer):
             if layer > 0:
                 x = F.dropout(x, self.dropout, self.training)
             outputs = []
-            for direction in self.directions:
-                nothing = x.new_zeros(self.n_states, B, self.n_hidden)
-                before = [s[len(last)] for s in state] if state else nothing            # (B, H) each
-                every_h, after = self.run(x, before, live, f'_l{layer}{direction}')
-                outputs.append(every_h), last.append(after)
-            x = torch.cat(outputs, dim=-1)                                              # (B, S, D * H)
-        return x, tuple(torch.stack(states) for states in zip(*last))                   # (L * D, B, H) each
+            for direction in self.directions:           # padding is last either way: no step hears of it
+                inputs, nothing = turn(x, lengths) if direction else x, x.new_zeros(self.n_states, B, H)
+                before = [s[len(final)] for s in state] if state else nothing           # (B, H) each
+                every = self.run(inputs, before, f'_l{layer}{direction}')               # (B, S, H) each
+                final.append([s.take_along_dim(ends, 1)[:, 0] for s in every])          # (B, H) each
+                outputs.append(turn(every[0], lengths) if direction else every[0])
+            x = torch.cat(outputs, dim=-1) * live                                       # (B, S, D * H)
+        return x, tuple(torch.stack(states) for states in zip(*final))                  # (L * D, B, H) each
 
-    def run(self, x, state, live, end):
+    def run(self, x, state, end):
         """One layer in one direction: the loop over time around the equations of a step."""
         W_ih, W_hh, b_ih, b_hh = (getattr(self, name + end)
                                   for name in ('weight_ih', 'weight_hh', 'bias_ih', 'bias_hh'))
-        backwards = end.endswith('_reverse')
         if self.manual:
             inputs = F.linear(x.transpose(0, 1), W_ih, b_ih + b_hh)                     # (S, B, 4H)
-            every_h, *state = LSTMThroughTime.apply(inputs, W_hh, *state, live, backwards)
-            return every_h.transpose(0, 1), state                                       # (B, S, H)
-        inputs = F.linear(x, W_ih, b_ih).unbind(1)      # x's part of the gates, all steps: S times (B, G * H)
+            every = LSTMThroughTime.apply(inputs, W_hh, *state)                         # (S, B, H) each
+            return [states.transpose(0, 1) for states in every]                         # (B, S, H) each
         def recur(h):
             return F.linear(h, W_hh, b_hh)                                              # (B, G * H)
-        every_h, steps = [None] * len(inputs), range(len(inputs))
-        for t in reversed(steps) if backwards else steps:
-            new = self.step(inputs[t], recur, *state)                                   # (B, H) each
-            if live is None:
-                state, every_h[t] = new, new[0]
-            else:                                       # on padding the state stays, and the output is zero
-                state = [torch.where(live[t], n, s) for n, s in zip(new, state)]
-                every_h[t] = new[0] * live[t]
-        return torch.stack(every_h, dim=1), state                                       # (B, S, H)
+        every = []
+        for inputs in F.linear(x, W_ih, b_ih).unbind(1):        # x's part of the gates: S times (B, G * H)
+            state = self.step(inputs, recur, *state)                                    # (B, H) each
+            every.append(state)
+        return [torch.stack(states, dim=1) for states in zip(*every)]                   # (B, S, H) each
 
 # -----------------------------------------------------------------------------
 # the output layer and its loss
@@ -236,7 +232,7 @@ class OutputLoss(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x, weight, bias, targets, smoothing):
-        """x (N, E), weight (V, E), bias (V,), targets (N,) -> the mean smoothed loss, the mean plain loss."""
+        """x (N, D), weight (V, D), bias (V,), targets (N,) -> the mean smoothed loss, the mean plain loss."""
         N, V, dtype = len(x), len(weight), x.dtype      # under autocast x has the lower precision already
         size, low_weight = 512 if x.device.type == 'cpu' else 4096, weight.to(dtype)
         dx, dweight, dbias = torch.empty_like(x), torch.zeros_like(weight), torch.zeros_like(bias)
@@ -253,8 +249,8 @@ class OutputLoss(torch.autograd.Function):
             # N d loss / d logits is what was predicted less what was wanted: p - (1 - s) onehot - s / V
             probs.sub_(smoothing / V).scatter_add_(1, target, torch.full_like(log_z, smoothing - 1))
             dlogits = probs.to(dtype)                                               # (n, V)
-            dx[rows] = dlogits @ low_weight                                         # (n, E)
-            dweight += dlogits.T @ x[rows]                                          # (V, E)
+            dx[rows] = dlogits @ low_weight                                         # (n, D)
+            dweight += dlogits.T @ x[rows]                                          # (V, D)
             dbias += dlogits.sum(dim=0)                                             # (V,)
         ctx.N = N
         ctx.save_for_backward(dx, dweight, dbias)
@@ -273,6 +269,8 @@ class WordDropout(nn.Dropout):
     """Dropout with one mask a sentence, the same at each of its words (Gal & Ghahramani 2016)."""
 
     def forward(self, x):
+        if not self.training:
+            return x
         return x * super().forward(torch.ones_like(x[:, :1]))                   # (B, T, E) * (B, 1, E)
 
 class Translator(nn.Module):
@@ -310,6 +308,14 @@ class Translator(nn.Module):
             # each of the drawn stands for as many words as were not drawn
             weight, bias = weight[words], bias[words] + drawn * math.log((V - n_wanted) / max(1, drawn.sum()))
         return *OutputLoss.apply(vectors[real], weight, bias, targets, label_smoothing), state
+
+    def decode_step(self, tokens, state, memory):
+        """
+        One word further; tokens (R,) are the last words of the hypotheses, the beams of a sentence side by
+        side. Returns logits (R, V), the new state, and the attention's weights (R, S).
+        """
+        vectors, weights, state = self.teach(tokens[:, None], memory, state)            # (R, 1, D), (B, K, S)
+        return self.output(vectors[:, 0]), state, weights.flatten(0, 1)
 
 # -----------------------------------------------------------------------------
 # the recurrent translator
@@ -375,20 +381,16 @@ class Seq2Seq(Translator):
 
     def encode(self, source, source_lengths):
         """source (B, S) padded, source_lengths (B,) on the CPU -> Memory."""
-        steps, lengths = torch.arange(source.shape[1], device=source.device), source_lengths.to(source.device)
-        mask = steps < lengths[:, None]                                                 # (B, S)
         x = self.dropout(self.source_embedding(source))                                 # (B, S, E)
         if self.config.reverse_source:                  # the words turn round, <eos> and padding stay
-            last = lengths[:, None] - 2                                                 # (B, 1)
-            turned = torch.where(steps <= last, last - steps, steps)[:, :, None]        # (B, S, 1)
-            x = x.take_along_dim(turned, 1)
+            x = turn(x, source_lengths - 1)
         values, state = self.unroll(self.encoder, x, lengths=source_lengths)            # (B, S, H)
         if self.config.reverse_source:                  # and back: attention finds a word at its place
-            values = values.take_along_dim(turned, 1)
+            values = turn(values, source_lengths - 1)
         state = torch.stack(state).unflatten(1, (self.config.n_layer, -1))              # (N, L, D, B, H / D)
         state = state.permute(3, 0, 1, 2, 4).flatten(3)                                 # (B, N, L, H)
         keys = self.key(values) if hasattr(self, 'key') else values                     # (B, S, H)
-        return Memory(values, keys, mask, state)
+        return Memory(values, keys, is_word(source, source_lengths), state)
 
     def look(self, h, memory):
         """
@@ -396,6 +398,8 @@ class Seq2Seq(Translator):
         as weights (B, Q, S) that sum to one, zero on padding, and the words' mean by them (B, Q, H).
         Luong et al. 2015, eq. 7 and 8: dot h s; general h W s. Bahdanau et al. 2015, A.1.2 v tanh(W h + U s).
         """
+        if self.config.attention == 'none':
+            return None, h.new_zeros(*h.shape[:2], memory.mask.shape[1])
         if self.config.attention == 'additive':
             both = self.query(h)[:, :, None] + memory.keys[:, None]                     # (B, Q, S, H)
             scores = self.score(torch.tanh(both)).squeeze(-1)                           # (B, Q, S)
@@ -413,71 +417,52 @@ class Seq2Seq(Translator):
             return h
         return torch.tanh(self.combine(h if context is None else torch.cat([context, h], dim=-1)))
 
-    def attend(self, h, memory):
-        """h (B, Q, H) -> vectors (B, Q, D), weights (B, Q, S); additive attention has looked before."""
-        if self.config.attention == 'none':
-            return self.conclude(h, None), h.new_zeros(*h.shape[:2], memory.mask.shape[1])
-        context, weights = self.look(h, memory)
-        return self.conclude(h, context), weights
-
-    def step(self, x, state, memory, keep=1.0):
+    def step(self, x, state, memory, keep):
         """
-        One word further, for each hypothesis; x (R, E) are the last ones. Bahdanau attends from the old state
-        and feeds the context into the cell; Luong attends from the new one, and may feed in what came of it.
-        keep: dropout's mask of h. Returns vectors (R, D), the new state, and the attention's weights (R, S).
+        Words x (R, T, E) further, one alone where it needs what attention finds: Bahdanau attends from the
+        old state and feeds the context into the cell; Luong attends from the new one, and may feed in what
+        came of it. keep (R, 1, H): dropout's mask of h. Returns vectors (R, T, D), weights (B, K * T, S) and
+        the state.
         """
-        B, early = len(memory.mask), self.config.attention == 'additive'
+        (R, T, _), B, H = x.shape, len(memory.mask), self.config.n_hidden
+        early = self.config.attention == 'additive'
         if early:
-            h = state['cell'][:, 0, -1].unflatten(0, (B, -1)) * keep                    # (B, Q, H)
-            context, weights = self.look(h, memory)                                     # (B, Q, H)
-            x = torch.cat([x, context.flatten(0, 1)], dim=-1)                           # (R, E + H)
+            h = state['cell'][:, 0, -1:] * keep                                         # (R, 1, H)
+            context, weights = self.look(h.view(B, -1, H), memory)                      # (B, K, H)
+            x = torch.cat([x, context.view(R, 1, H)], dim=-1)                           # (R, 1, E + H)
         if self.config.input_feeding:
-            x = torch.cat([x, state['fed']], dim=-1)                                    # (R, E + D)
-        h, cell = self.unroll(self.decoder, x[:, None], self.by_state(state['cell']))   # (R, 1, H)
-        h = h.view(B, -1, h.shape[-1]) * keep                                           # (B, Q, H)
-        if early:
-            vectors = self.conclude(h, context)                                         # (B, Q, D)
-        else:
-            vectors, weights = self.attend(h, memory)
+            x = torch.cat([x, state['fed']], dim=-1)                                    # (R, 1, E + D)
+        h, cell = self.unroll(self.decoder, x, self.by_state(state['cell']))            # (R, T, H)
+        h = (h * keep).view(B, -1, H)                                                   # (B, K * T, H)
+        if not early:
+            context, weights = self.look(h, memory)
+        vectors = self.conclude(h, context).view(R, T, -1)                              # (R, T, D)
         state = {'cell': torch.stack(cell).permute(2, 0, 1, 3)}                         # (R, N, L, H)
         if self.config.input_feeding:
-            state['fed'] = vectors.flatten(0, 1)
-        return vectors.flatten(0, 1), state, weights.flatten(0, 1)
+            state['fed'] = vectors
+        return vectors, weights, state
 
-    def teach(self, target_in, memory, state):
+    def teach(self, words, memory, state):
         """
-        Teacher forcing: at each step the decoder is shown the true word before. All steps run at once, unless
-        one needs what attention found in the one before. Returns vectors (B, T, D), weights (B, T, S), and
-        the state after the last step.
+        Teacher forcing: at each step the decoder is shown the true word before, words (R, T). All steps run
+        at once, unless one needs what attention found in the one before. Returns vectors (R, T, D), weights
+        (B, K * T, S), and the state after the last step.
         """
-        x = self.dropout(self.target_embedding(target_in))                              # (B, T, E)
-        if self.config.input_feeding or self.config.attention == 'additive':
-            steps = []
-            keep = self.dropout(x.new_ones(len(x), 1, self.config.n_hidden))            # (B, 1, H)
-            for word in x.unbind(1):                                                    # T times (B, E)
-                vectors, state, weights = self.step(word, state, memory, keep)
-                steps.append((vectors, weights))
-            vectors, weights = (torch.stack(every, dim=1) for every in zip(*steps))     # (B, T, D), (B, T, S)
-        else:
-            h, cell = self.unroll(self.decoder, x, self.by_state(state['cell']))        # (B, T, H)
-            vectors, weights = self.attend(self.dropout(h), memory)
-            state = {'cell': torch.stack(cell).permute(2, 0, 1, 3)}                     # (B, N, L, H)
+        x = self.dropout(self.target_embedding(words))                                  # (R, T, E)
+        keep = self.dropout(x.new_ones(len(x), 1, self.config.n_hidden))                # (R, 1, H)
+        alone, found = self.config.input_feeding or self.config.attention == 'additive', []
+        for part in x.split(1 if alone else x.shape[1], dim=1):
+            vectors, weights, state = self.step(part, state, memory, keep)
+            found.append((vectors, weights))
+        vectors, weights = (torch.cat(parts, dim=1) for parts in zip(*found))   # (R, T, D), (B, K * T, S)
         return self.dropout(vectors), weights, state
 
     def start(self, memory, beams):
         """The state before the first word. Its rows are hypotheses, the beams of a sentence side by side."""
         state = {'cell': memory.state.repeat_interleave(beams, 0)}                      # (R, N, L, H)
         if self.config.input_feeding:
-            state['fed'] = memory.state.new_zeros(len(state['cell']), self.output.in_features)      # (R, D)
+            state['fed'] = state['cell'].new_zeros(len(state['cell']), 1, self.output.in_features)
         return state
-
-    def decode_step(self, tokens, state, memory):
-        """
-        One word further; tokens (R,) are the last words of the hypotheses.
-        Returns logits (R, V), the new state, and the attention's weights (R, S).
-        """
-        vectors, state, weights = self.step(self.target_embedding(tokens), state, memory)       # (R, D)
-        return self.output(vectors), state, weights
 
 # -----------------------------------------------------------------------------
 # the Transformer
@@ -581,7 +566,7 @@ class Transformer(Translator):
 
     def encode(self, source, source_lengths):
         """source (B, S) padded, source_lengths (B,) -> Offer."""
-        mask = torch.arange(source.shape[1], device=source.device) < source_lengths.to(source.device)[:, None]
+        mask = is_word(source, source_lengths)                                          # (B, S)
         x = self.embed(self.source_embedding, source)                                   # (B, S, E)
         for block in self.encoder:
             x, *_ = block.see_itself(x, mask=mask)
@@ -590,36 +575,27 @@ class Transformer(Translator):
         pairs = [block.attend_source.offer(x) for block in self.decoder]
         return Offer(*(torch.stack(each, dim=1) for each in zip(*pairs)), mask)
 
-    def decode(self, x, memory, past=None, causal=False):
+    def teach(self, words, memory, state):
         """
-        x (R, T, E) through all layers; past: keys and values (R, L, n_head, t, ·) of the words before. Also
-        returns the last layer's weights (B, K * T, S), outside training, and keys and values with x's added.
+        Teacher forcing: words (R, T), all from the first, none of which sees a later one, or one more alone.
+        Returns vectors (R, T, E), the last layer's weights (B, K * T, S), but not in training, and the state,
+        keys and values with these words' added.
         """
-        kept = []
+        x, kept = self.embed(self.target_embedding, words, state['keys'].shape[3]), []  # (R, T, E)
         for n, block in enumerate(self.decoder):
-            x, *both = block.see_itself(x, past and [each[:, n] for each in past], causal=causal)
+            past = state['keys'][:, n], state['values'][:, n]
+            x, *both = block.see_itself(x, past, causal=words.shape[1] > 1)
             x, weights = block.see_source(x, memory.keys[:, n], memory.values[:, n], memory.mask)
             x = block.think(x)
             kept.append(both)
+        keys, values = (torch.stack(each, dim=1) for each in zip(*kept))        # (R, L, n_head, t + T, ·)
         weights = None if self.training else weights()
-        return self.norm_target(x), weights, [torch.stack(each, dim=1) for each in zip(*kept)]
-
-    def teach(self, target_in, memory, state):
-        """Teacher forcing, at all steps from the first: vectors (B, T, E), weights (B, T, S), the state."""
-        x = self.embed(self.target_embedding, target_in)                                # (B, T, E)
-        vectors, weights, (keys, values) = self.decode(x, memory, causal=True)
-        return vectors, weights, {'keys': keys, 'values': values}
+        return self.norm_target(x), weights, {'keys': keys, 'values': values}
 
     def start(self, memory, beams):
         """The state before the first word: nothing has been written that could be looked at."""
         nothing = memory.keys[..., :0, :].repeat_interleave(beams, 0)                   # (R, L, n_head, 0, ·)
         return {'keys': nothing, 'values': nothing}
-
-    def decode_step(self, tokens, state, memory):
-        """One word further; tokens (R,) -> logits (R, V), the new state, the weights (R, S)."""
-        x = self.embed(self.target_embedding, tokens[:, None], state['keys'].shape[3])  # (R, 1, E)
-        x, weights, (keys, values) = self.decode(x, memory, [state['keys'], state['values']])
-        return self.output(x[:, 0]), {'keys': keys, 'values': values}, weights.flatten(0, 1)
 
 def build(config):
     """The model that a Config describes, with its first weights."""
@@ -633,14 +609,11 @@ def choose_device(device):
     if device == 'auto':
         mps = torch.backends.mps.is_available()
         device = 'cuda' if torch.cuda.is_available() else 'mps' if mps else 'cpu'
-    try:
+    with contextlib.suppress(RuntimeError, AssertionError):
         torch.empty(1, device=device).zero_()
-        there = torch.device(device).type in ('cpu', 'cuda', 'mps')
-    except (RuntimeError, AssertionError):
-        there = False
-    if not there:
-        fail(f'--device={device} is not to be had here: leave it out, or take cpu, cuda or mps')
-    return device
+        if torch.device(device).type in ('cpu', 'cuda', 'mps'):
+            return device
+    fail(f'--device={device} is not to be had here: leave it out, or take cpu, cuda or mps')
 
 def choose_dtype(dtype, device):
     """'auto' -> bfloat16 where the hardware multiplies it: GPUs since Ampere, CPUs with avx512_bf16."""
@@ -662,7 +635,7 @@ def autocast(device, dtype):
 
 def out_of_memory(error):
     """Whether that is what a RuntimeError of torch says, on a GPU or on a CPU."""
-    return regex.search('out of memory|allocate memory', str(error))
+    return any(words in str(error) for words in ('out of memory', 'allocate memory'))
 
 def keep_freed_memory():
     """

@@ -12,7 +12,7 @@ import difflib, html, json, math, time
 
 import torch
 
-from sample import attention_weights, beam_search, load, pad, text_of, unknowns_replaced
+from sample import attention_weights, beam_search, load, pad, unknowns_replaced
 from tokenizer import EOS, JOINER, PAD, fail, normalise, override, replacing, split, to_text
 
 # -----------------------------------------------------------------------------
@@ -387,17 +387,17 @@ def draw_beam(checkpoint, text, beam_size, plot_dir):
                          f'{x - 60:.0f},{y:.0f} {x - 22:.0f},{y:.0f}"/>')
             word = escape(target_vocab.words[ids[-1]].strip(JOINER) or '￭', 10)
             parts.append(f'<text class="{path}" x="{x - 18}" y="{y + 5:.0f}">{word}'
-                         f'<title>{score:.3f} {escape(text_of(ids, target_vocab))}</title></text>')
+                         f'<title>{score:.3f} {escape(target_vocab.decode(ids))}</title></text>')
             places[tuple(ids)] = x - 10 + len(html.unescape(word)) * LETTER, y
     key = '<text x="12" y="44">blue: the winner, red: what greedy decoding takes, dashed: dropped</text>'
     with replacing(f'{plot_dir}/beam.svg', 'w', encoding='utf-8') as file:
         file.write(document(60 + step_width * (len(trace) + 1), 100 + row * 2 * beam_size,
-                            text_of(winner, target_vocab), [key, *parts]))
+                            target_vocab.decode(winner), [key, *parts]))
     print(f'wrote {plot_dir}/beam.svg')
 
 # -----------------------------------------------------------------------------
 
-def main(given):
+def main():
     if beam:
         return draw_beam(f'{out_dir}/best.pt', text, beam_size, plot_dir)
     if attention:
@@ -411,4 +411,5 @@ def main(given):
     print(f'wrote {plot_dir}/index.html and {plot_dir}/loss.svg')
 
 if __name__ == '__main__':
-    main(override(globals()))
+    override(globals())
+    main()

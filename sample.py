@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import regex
 import torch
+from torch.nn.utils.rnn import pad_sequence
 
 from model import Config, autocast, build, choose_device, choose_dtype, keep_freed_memory, out_of_memory
 from tokenizer import BOS, EOS, JOINER, PAD, UNK, Progress, Vocabulary, decode, fail, lines_in, normalise
@@ -90,11 +91,8 @@ def load(path, device='cpu'):
 
 def pad(sentences):
     """Lists of ids -> (B, longest), padded on the right, and the lengths (B,)."""
-    lengths = torch.tensor([len(s) for s in sentences])
-    ids = torch.full((len(sentences), int(lengths.max())), PAD)
-    for row, sentence in zip(ids, sentences):
-        row[:len(sentence)] = torch.as_tensor(sentence)
-    return ids, lengths
+    rows = [torch.as_tensor(sentence, dtype=torch.long) for sentence in sentences]
+    return pad_sequence(rows, batch_first=True, padding_value=PAD), torch.tensor([len(row) for row in rows])
 
 def most_words(lengths, max_length=0, min_length=0):
     """How long translations may become, (B,), of sources that have so many words, their <eos> counted."""
@@ -103,11 +101,6 @@ def most_words(lengths, max_length=0, min_length=0):
 def normalised(score, length, alpha, norm='gnmt'):
     """Log-probability over the length penalty of Wu et al. 2016, eq. 14: else long translations never win."""
     return score / ((5 + length) / 6 if norm == 'gnmt' else length) ** alpha
-
-def uncovered(attended, mask, beta):
-    """Their coverage penalty: attended (B, K, S), a sum over the steps, mask (B, S) -> (B, K), at most 0."""
-    logs = attended.clamp(1e-4, 1).log().masked_fill(~mask[:, None], 0)                 # (B, K, S)
-    return beta * logs.sum(-1)
 
 def topk_by_blocks(x, k, block=64):
     """
@@ -160,12 +153,12 @@ def beam_search(model, source, lengths, limit, beam_size=5, length_penalty=1.0, 
     memory = model.encode(source, lengths)
     state = model.start(memory, 1)
     sentence = torch.arange(B, device=source.device)            # (B,) which one a row of the batch is
-    tokens = source.new_full((B, 1, 1), BOS)                    # (B, K, t) the hypotheses that are alive, ...
+    word, tokens = source.new_full((B, 1), BOS), all_tokens[:, :1]      # (B, K), (B, K, T) of those alive ...
     live = torch.zeros(B, 1, device=source.device)              # (B, K) ... at first one, and how probable
     attended = torch.zeros(B, 1, source.shape[1], device=source.device)     # (B, K, S) the sum over the steps
     ended_tokens, ended = all_tokens.clone(), all_scores.clone()    # (B, K, T), (B, K) those with an <eos>
     for t in range(1, longest + 1):
-        logits, state, weights = model.decode_step(tokens[:, :, -1].flatten(), state, memory)   # (R, V)
+        logits, state, weights = model.decode_step(word.flatten(), state, memory)               # (R, V)
         width, V = live.shape[1], logits.shape[1]
         n_ended = (ended > float('-inf')).sum(1, keepdim=True)                                  # (B, 1)
         most = min(K - int(n_ended.min()), width * V)           # places that are open in any sentence
@@ -173,11 +166,11 @@ def beam_search(model, source, lengths, limit, beam_size=5, length_penalty=1.0, 
         live, best = best_words(logits, live, wanted, [PAD, BOS] + [EOS] * (t <= min_length))   # (B, K) each
         if trace is not None:
             considered = zip(live[0].tolist(), best[0].tolist())
-            trace.append([(tokens[0, i // V, 1:].tolist() + [i % V], score, rank < K - n_ended.item())
+            trace.append([(tokens[0, i // V, :t - 1].tolist() + [i % V], score, rank < K - n_ended.item())
                           for rank, (score, i) in enumerate(considered) if score > float('-inf')])
         parent, word = best // V, best % V                                                      # (B, K) each
-        tokens = tokens.gather(1, parent[:, :, None].expand(-1, -1, t))
-        tokens = torch.cat([tokens, word[:, :, None]], dim=-1)                          # (B, K, t + 1)
+        tokens = tokens.gather(1, parent[:, :, None].expand(-1, -1, longest))                   # (B, K, T)
+        tokens[:, :, t - 1] = word
         # only those places are open that no ended hypothesis has left
         live = live.masked_fill(torch.arange(live.shape[1], device=live.device) >= K - n_ended, float('-inf'))
         # those that end now join the ones that did before, the best first
@@ -186,11 +179,11 @@ def beam_search(model, source, lengths, limit, beam_size=5, length_penalty=1.0, 
         if coverage_penalty:
             attended = attended + weights.view(attended.shape)
             attended = attended.gather(1, parent[:, :, None].expand(-1, -1, attended.shape[2])) # (B, K, S)
-            new = new + uncovered(attended, memory.mask, coverage_penalty)
+            logs = attended.clamp(1e-4, 1).log().masked_fill(~memory.mask[:, None], 0)          # (B, K, S)
+            new = new + coverage_penalty * logs.sum(-1)         # the same equation's: at most 0
         new = new.masked_fill(~ends, float('-inf'))
         ended, order = torch.cat([ended, new], dim=1).topk(K)                                   # (B, K) each
-        new_tokens = torch.nn.functional.pad(tokens[:, :, 1:], (0, longest - t), value=PAD)     # (B, K, T)
-        ended_tokens = torch.cat([ended_tokens, new_tokens], dim=1)                             # (B, 2K, T)
+        ended_tokens = torch.cat([ended_tokens, tokens], dim=1)                                 # (B, 2K, T)
         ended_tokens = ended_tokens.gather(1, order[:, :, None].expand(-1, -1, longest))        # (B, K, T)
         live = live.masked_fill(ends, float('-inf'))
         # log-probabilities only fall: whatever a live hypothesis becomes, it stays below this
@@ -202,8 +195,8 @@ def beam_search(model, source, lengths, limit, beam_size=5, length_penalty=1.0, 
             if done.all():
                 break
             on = (~done).nonzero().flatten()
-            sentence, limit, live, tokens, rows = sentence[on], limit[on], live[on], tokens[on], rows[on]
-            ended, ended_tokens, attended = ended[on], ended_tokens[on], attended[on]
+            sentence, limit, live, word, tokens, rows, ended, ended_tokens, attended = (
+                x[on] for x in (sentence, limit, live, word, tokens, rows, ended, ended_tokens, attended))
             memory = type(memory)(*(m.index_select(0, on) for m in memory))     # faster than m[on]
         state = {name: s.index_select(0, rows.flatten()) for name, s in state.items()}
     return all_tokens, all_scores
@@ -416,19 +409,15 @@ def print_scores_by_length(sources, hypotheses, references):
 def unknown_words(words, vocab):
     return [word.strip(JOINER) for word, i in zip(words, vocab.look_up(words)) if i == UNK]
 
-def text_of(ids, vocab):
-    """The ids of a hypothesis as text, without its <eos>."""
-    return to_text([vocab.words[i] for i in ids if i != EOS])
-
 SHADES = ' ░▒▓█'
 
 def print_search(text, model, source_vocab, target_vocab, dtype, **how):
     """--explain: what the beam held at each step and what it dropped, then what was looked at."""
-    device, words = next(model.parameters()).device.type, split(normalise(text))
+    device, words = next(model.parameters()).device, split(normalise(text))
     source, lengths = pad([source_vocab.look_up(words) + [EOS]])                                # (1, S), (1,)
     source, limit, trace = source.to(device), most_words(lengths, max_length, min_length), []
     print('unknown words:', ' '.join(unknown_words(words, source_vocab)) or 'none')
-    with autocast(device, dtype):
+    with autocast(device.type, dtype):
         greedy, _ = beam_search(model, source, lengths, limit, 1, **how)                        # (1, 1, T)
         tokens, scores = beam_search(model, source, lengths, limit, beam_size, trace=trace, **how)
         tokens = tokens[:, 0, :int((tokens[0, 0] != PAD).sum())]                                # (1, T)
@@ -440,7 +429,7 @@ def print_search(text, model, source_vocab, target_vocab, dtype, **how):
                 notes = {'pruned': not kept, 'ends': kept and ids[-1] == EOS, 'greedy': ids == greedy[:t],
                          'the winner': ids == winner[:t]}
                 notes = ', '.join(note for note, true in notes.items() if true)
-                print(f'  {score:8.3f}  {text_of(ids, target_vocab)}' + (f'   ({notes})' if notes else ''))
+                print(f'  {score:8.3f}  {target_vocab.decode(ids)}' + (f'   ({notes})' if notes else ''))
             if not parted and greedy[:t] != winner[:t]:
                 parted = True
                 print('  here the search leaves what greedy decoding takes')
@@ -449,7 +438,7 @@ def print_search(text, model, source_vocab, target_vocab, dtype, **how):
             output, = unknowns_replaced(model, source, lengths, tokens, [words], target_vocab,
                                         source_vocab.lexicon if lexicon else {})
         print('\nbest     ', to_text(output), f'  ({scores[0, 0]:.4f})')
-        print('greedy   ', text_of(greedy, target_vocab))
+        print('greedy   ', target_vocab.decode(greedy))
         if model.config.attention != 'none':
             weights = attention_weights(model, source, lengths, tokens)[0].tolist()             # T lists of S
             rows = [word.strip(JOINER) or word for word in output]
@@ -465,9 +454,9 @@ def translate_file(lines, show):
     From --input to --output, a part at a time. What is done lies in OUTPUT.part until all is; with --resume,
     the sentences whose translations are there already are not translated again.
     """
-    done, size, bar = 0, os.path.getsize(input), Progress('translating', 'sentences')
-    target = place_for(output)
-    part, read, skipped = f'{target}.part', 0, 0
+    total = sum(1 for _ in read_lines(input)) if os.path.isfile(input) else 0       # a pipe is read once
+    done, bar, target = 0, Progress('translating', 'sentences'), place_for(output)
+    part = f'{target}.part'
     if resume and os.path.exists(target) and not os.path.exists(part):
         return print(f'{output} is there already, and nothing to resume', file=sys.stderr)
     try:
@@ -477,17 +466,15 @@ def translate_file(lines, show):
                 done = sum(1 for line in file if line.endswith(b'\n'))
                 file.seek(0)
                 file.truncate(sum(len(line) for line in file if line.endswith(b'\n')))     # half a line
-        for line in itertools.islice(lines, done):
-            read, skipped = read + len(line.encode()) + 1, skipped + 1
-        if skipped < done:
+        if sum(1 for _ in itertools.islice(lines, done)) < done:
             fail(f'{part} has more lines than {input}: it is of another input; leave --resume out')
         bar.begin = done
         with open(part, 'a' if done else 'w', encoding='utf-8', newline='\n') as file:
             while chunk := list(itertools.islice(lines, 20 * batch_size)):
                 show(chunk, file)
                 file.flush()
-                done, read = done + len(chunk), read + sum(len(line.encode()) + 1 for line in chunk)
-                bar.show(done, size and min(1.0, read / size))      # a pipe has no size
+                done += len(chunk)
+                bar.show(done, total and min(1.0, done / total))
         os.replace(part, target)
     except OSError as error:
         fail(f'cannot write {output}: {error.strerror}')
@@ -529,8 +516,9 @@ def main(given):
         fail(f'there is no {input} to translate: name a text, a sentence a line')
     if os.path.isfile(input) and not os.path.getsize(input):
         fail(f'{input} is empty: there is nothing to translate')
-    if input and os.path.exists(output) and os.path.samefile(input, output):
-        fail(f'{output} is the input: name another --output')
+    if input and output and any(os.path.exists(path) and os.path.samefile(input, path)
+                                for path in (output, f'{os.path.realpath(output)}.part')):
+        fail(f'{input} would be overwritten: name another --output')
     keep_freed_memory()
     where = choose_device(device)
     kind = choose_dtype(dtype, where)

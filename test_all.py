@@ -1,5 +1,5 @@
 """
-All tests, as many at once as there are cores: no network, no GPU, no data, three minutes on two cores.
+All tests, as many at once as there are cores: no network, no GPU, no data, four minutes on two cores.
 
     python test_all.py
     python test_all.py beam          (only the tests with "beam" in their name)
@@ -235,15 +235,11 @@ def test_cells_by_hand_are_torchs():
             torch.testing.assert_close(one, other, rtol=0, atol=tolerance)
 
 def test_backpropagation_through_time_by_hand():
-    """Against differences, with and without padding, in both directions."""
+    """Against differences."""
     torch.manual_seed(0)
     inputs = [torch.randn(*shape, dtype=torch.double, requires_grad=True)
               for shape in ((4, 3, 8), (8, 2), (3, 2), (3, 2))]
-    padded = (torch.arange(4)[:, None] < torch.tensor([4, 1, 2]))[:, :, None]
-    for live, backwards in itertools.product([None, padded], [False, True]):
-        def sweep(*tensors):
-            return LSTMThroughTime.apply(*tensors, live, backwards)
-        assert torch.autograd.gradcheck(sweep, inputs)
+    assert torch.autograd.gradcheck(LSTMThroughTime.apply, inputs)
 
 def check_variant(config):
     """What must be true of every model; returns '' or what is not."""
@@ -1553,6 +1549,7 @@ train.main(train.override(vars(train)))
     write('more.en.part', 'of\nanother\nlonger\ntext\n')
     refused(ask + '--input=in.de --output=more.en --resume', 'more.en.part')
     refused(ask + '--input=in.de --output=in.de', 'in.de')
+    refused(ask + '--input=more.en.part --output=more.en', 'more.en.part')
     run(ask + '--input=in.de --output=three.en --n_best=2')
     assert [line.partition('\t')[2] for line in lines('three.en')[::2]] == lines('out.en')
     one = [*ask.split(), '--beam_size=3', '--replace_unknown=false', '--text=Der alte Mann schläft.']

@@ -12,6 +12,7 @@ Ctrl-C saves and stops.
 """
 import atexit, itertools, json, math, os, platform, signal, sys, time
 from dataclasses import fields, replace
+from datetime import timedelta
 
 import numpy as np
 import torch
@@ -24,11 +25,6 @@ from model import Config, autocast, build, choose_device, choose_dtype, keep_fre
 from sample import bleu, read_checkpoint, translate
 from tokenizer import BOS, EOS, PAD, fail, override, read_ids, read_lexicon, read_lines, read_meta
 from tokenizer import read_vocabulary, replacing, settings
-
-try:
-    import resource
-except ImportError:             # on Windows
-    resource = None
 
 # -----------------------------------------------------------------------------
 # config
@@ -83,16 +79,6 @@ MODEL = [field.name for field in fields(Config) if not field.name.endswith('_voc
 
 POOL, RUN = 1 << 17, 1 << 10    # sentences that are sorted by length together; neighbours drawn together
 
-def draw_pools(n, random):
-    """
-    The numbers 0 .. n - 1 in random order, POOL at a time; how many pools there are, and an iterator. Runs of
-    neighbours stay together, so that the disk is read in runs and millions of sentences are ready at once.
-    """
-    runs = random.permutation(-(-n // RUN))
-    pools = [runs[i:i + POOL // RUN] for i in range(0, len(runs), POOL // RUN)]
-    numbers = ((pool[:, None] * RUN + np.arange(RUN)).ravel() for pool in pools)
-    return len(pools), (pool[pool < n] for pool in numbers)
-
 def make_batches(numbers, source_offsets, target_offsets, batch_tokens, random):
     """
     Sentence numbers as a list of arrays. A batch has at most batch_tokens target tokens, padding and <eos>
@@ -115,15 +101,17 @@ def make_batches(numbers, source_offsets, target_offsets, batch_tokens, random):
 def batches_from(place, source_offsets, target_offsets):
     """
     The endless row of batches from a place (epoch, pool, batch) on. Yields each batch, the place after it,
-    and how many epochs are over then.
+    and how many epochs are over then. Sentences are drawn in runs of neighbours, so that the disk is read in
+    runs, and sorted a pool at a time, so that millions of them are ready at once.
     """
+    n = len(target_offsets) - 1
     for epoch in itertools.count(place[0]):
-        n_pools, pools = draw_pools(len(target_offsets) - 1, np.random.default_rng([seed, epoch]))
-        for p, numbers in enumerate(pools):
-            if (epoch, p) < tuple(place[:2]):
-                continue
-            batches = make_batches(numbers, source_offsets, target_offsets, batch_tokens * grad_accum,
-                                   np.random.default_rng([seed, epoch, p]))
+        runs = np.random.default_rng([seed, epoch]).permutation(-(-n // RUN))
+        n_pools = -(-len(runs) * RUN // POOL)
+        for p in range(place[1] if epoch == place[0] else 0, n_pools):
+            numbers = (runs[p * POOL // RUN:(p + 1) * POOL // RUN, None] * RUN + np.arange(RUN)).ravel()
+            batches = make_batches(numbers[numbers < n], source_offsets, target_offsets,
+                                   batch_tokens * grad_accum, np.random.default_rng([seed, epoch, p]))
             for b, batch in enumerate(batches, 1):
                 if (epoch, p, b) > tuple(place):
                     yield batch, (epoch, p, b), epoch + (p + b / len(batches)) / n_pools
@@ -247,7 +235,7 @@ def evaluate(model, source, target, device, dtype, rank=0, world=1):
         *batch, n_words = to_batch(numbers, source, target, device)
         with autocast(device, dtype):
             _, plain = model.loss(*batch)
-        total += torch.tensor([plain.item() * n_words, n_words])
+        total += torch.tensor([plain.item() * n_words, n_words], dtype=torch.double)
     if world > 1:
         dist.all_reduce(total)
     model.train()
@@ -261,11 +249,6 @@ def draw_progress(running):
         globals()['plot'] = False
         print(f'the pictures are not drawn any more: {error!r}', file=sys.stderr)
 
-def show_triples(sources, references, outputs):
-    """Some validation sentences as they are, as they should become, and as they do become (greedily)."""
-    for source, reference, output in zip(sources, references, outputs):
-        print(f'    source     {source}\n    reference  {reference}\n    output     {output}\n')
-
 def progress(step, epoch, minutes):
     """How much of the run is done, from 0 to 1, by the limit that comes first."""
     limits = (step, max_steps), (epoch, max_epochs), (minutes, max_minutes)
@@ -274,9 +257,6 @@ def progress(step, epoch, minutes):
 def learning_rate_at(step, done):
     """Linear warm-up, then half a cosine to zero (Loshchilov & Hutter 2017)."""
     return learning_rate * min(1.0, (step + 1) / warmup_steps) * (1 + math.cos(math.pi * done)) / 2
-
-def clock(seconds):
-    return f'{int(seconds) // 3600}:{int(seconds) // 60 % 60:02d}:{int(seconds) % 60:02d}'
 
 def check_finite(loss, what, step, rate):
     if not math.isfinite(loss):
@@ -309,7 +289,9 @@ def peak_memory(device):
     """The most memory this process has held, in MB; nan where the system does not tell."""
     if device.startswith('cuda'):
         return torch.cuda.max_memory_allocated() / 2 ** 20
-    if not resource:
+    try:
+        import resource
+    except ImportError:                                                 # on Windows
         return math.nan
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss           # kilobytes, on macOS bytes
     return peak / (2 ** 20 if sys.platform == 'darwin' else 2 ** 10)
@@ -341,16 +323,13 @@ def report_speed(config, batches, train_set, learner, optimizer, scaler, device,
         train_step(learner, parts, 0.0, optimizer, scaler, world)
     calls = profiler.key_averages()
     profiled = sum(call.self_cpu_time_total for call in calls)          # microseconds
-    for key, value in {'target_tokens_per_second': f'{target_words / seconds:.0f}',
-                       'source_tokens_per_second': f'{source_words / seconds:.0f}',
-                       'padding_share': f'{1 - (source_words + target_words) / cells:.4f}',
-                       'step_ms_median': f'{median:.1f}', 'step_ms_p10': f'{fast:.1f}',
-                       'step_ms_p90': f'{slow:.1f}', 'loader_share': f'{loading / seconds:.4f}',
-                       'peak_memory_mb': f'{peak:.0f}',
-                       'model_gflops_per_second': f'{model_speed / 1e9:.1f}',
-                       'matmul_gflops_per_second': f'{limit / 1e9:.1f}',
-                       'matmul_share': f'{model_speed / limit:.3f}'}.items():
-        print(key, value)
+    for key, value in dict(
+            target_tokens_per_second=target_words / seconds, source_tokens_per_second=source_words / seconds,
+            padding_share=1 - (source_words + target_words) / cells, step_ms_median=median, step_ms_p10=fast,
+            step_ms_p90=slow, loader_share=loading / seconds, peak_memory_mb=peak,
+            model_gflops_per_second=model_speed / 1e9, matmul_gflops_per_second=limit / 1e9,
+            matmul_share=model_speed / limit).items():
+        print(f'{key} {value:.6g}')
     # where the processor's time goes; what a call calls is counted with it
     for call in sorted(calls, key=lambda call: -call.cpu_time_total)[:12]:
         if 'autograd::engine' not in call.key:
@@ -390,12 +369,10 @@ def main(given):
                            for lang in languages)
     model_config = {'source_vocab': len(source_vocab), 'target_vocab': len(target_vocab),
                     **{name: config[name] for name in MODEL}}
-    if resume and (saved['source_words'], saved['target_words']) != (source_vocab.words, target_vocab.words):
-        fail(f'{out_dir}/last.pt was trained with another vocabulary than that of {data_dir}/: name the '
+    of_data = {'source_words': source_vocab.words, 'target_words': target_vocab.words, 'data': meta['files']}
+    if resume and any(saved[name] != value for name, value in of_data.items()):
+        fail(f'{out_dir}/last.pt was trained with another text or vocabulary than {data_dir}/ has: name the '
              '--data_dir it was trained on, or start anew without --resume')
-    if resume and saved['data'] != meta['files']:
-        fail(f'{out_dir}/last.pt was trained on another text than that of {data_dir}/: name the --data_dir '
-             'it was trained on, or start anew without --resume')
     # no weight hangs on these three
     fixed = [name for name in MODEL if name not in ('scratch', 'manual_backward', 'dropout')]
     old = saved.get('model_config', model_config)
@@ -445,7 +422,7 @@ def main(given):
     entries = [{'config': config, 'parameters': n_parameters, 'device': where, 'processes': world,
                 'dtype': str(kind)[6:], **versions, 'data': meta['files']}]
     if os.path.exists(f'{out_dir}/log.jsonl') and resume:
-        entries = [entry for entry in plots.read_log(out_dir) if entry.get('step', 0) <= step]
+        entries += [entry for entry in plots.read_log(out_dir)[1:] if entry['step'] <= step]
     log_file = open(os.devnull, 'w')
     if rank == 0:
         with replacing(f'{out_dir}/log.jsonl', 'w', encoding='utf-8') as file:
@@ -457,10 +434,8 @@ def main(given):
 
     def save(name, **more):
         with replacing(f'{out_dir}/{name}') as file:
-            torch.save({'format': 'nanoseq2seq 1', 'model_config': model_config, 'config': config,
-                        'source_words': source_vocab.words, 'target_words': target_vocab.words,
-                        'lexicon': source_vocab.lexicon, 'data': meta['files'], 'step': step, 'best': best,
-                        **more}, file)
+            torch.save({'format': 'nanoseq2seq 1', 'model_config': model_config, 'config': config, **of_data,
+                        'lexicon': source_vocab.lexicon, 'step': step, 'best': best, **more}, file)
             if name == 'last.pt' and os.path.exists(f'{out_dir}/last.pt'):
                 os.replace(f'{out_dir}/last.pt', f'{out_dir}/previous.pt')      # should this one be damaged
 
@@ -496,9 +471,10 @@ def main(given):
                 rank_text = 'the best so far' if worse == 0 else f'{worse} without improvement'
                 print(f'\nstep {step}: validation loss {loss:.4f} nats a word, perplexity '
                       f'{math.exp(min(loss, 99)):.2f}, BLEU {score:.2f}, {rank_text}')
-                show_triples(sources[:3], references[:3], outputs)
-                log(valid_loss=loss, valid_bleu=score, minutes=seconds / 60,
-                    examples=list(zip(sources[:3], references[:3], outputs[:3])))
+                examples = list(zip(sources[:3], references[:3], outputs[:3]))
+                for triple in examples:
+                    print('    source     {}\n    reference  {}\n    output     {}\n'.format(*triple))
+                log(valid_loss=loss, valid_bleu=score, minutes=seconds / 60, examples=examples)
                 if worse == 0:
                     save('best.pt', model=shown.state_dict())
                 if plot and time.time() >= draw_next:
@@ -532,7 +508,7 @@ def main(given):
             check_finite(loss, 'loss', step, rate)
             speed, left = words / (time.time() - since), seconds / done * (1 - done) if done else 0.0
             print(f'step {step} | loss {loss:.4f} | grad norm {norm:.2f} | lr {rate:.2e} | '
-                  f'{speed:,.0f} tokens/s | {clock(left)} left', flush=True)
+                  f'{speed:,.0f} tokens/s | {timedelta(seconds=int(left))} left', flush=True)
             log(loss=loss, grad_norm=norm, learning_rate=rate, tokens_per_second=speed, words=words,
                 minutes=seconds / 60, minutes_left=left / 60)
             losses, norms, words, since = [], [], 0, time.time()
