@@ -18,8 +18,8 @@ import numpy as np
 import requests
 import regex
 
-from tokenizer import Progress, checksum, decode, fail, finish, lines_in, normalise, over_cores, override
-from tokenizer import read_lines, replacing, settings
+from tokenizer import Progress, checksum, fail, finish, normalise, over_cores, override
+from tokenizer import read_lines, replacing, settings, text_lines
 
 # -----------------------------------------------------------------------------
 # config
@@ -317,21 +317,20 @@ def opened(path, member):
         while path.endswith('.tgz') and packed.read(1 << 20):
             pass                                    # to the end, where the checksum stands
 
-def text_of(path, member=''):
-    """The text of a file, packed or not, in blocks of whole lines."""
+def lines_of(path, member=''):
+    """The lines of a file, packed or not."""
     try:
         with opened(path, member) as file:
-            blocks = decode(file, f'{path}:{member}' if member else path)
-            yield next(blocks, '') or fail(f'{path} is empty')
-            yield from blocks
+            lines = text_lines(io.BufferedReader(file, 1 << 16), f'{path}:{member}' if member else path)
+            first = next(lines, None)
+            if first is None:
+                fail(f'{path} is empty')
+            yield from itertools.chain([first], lines)
     except (EOFError, RuntimeError, UnicodeDecodeError,
             gzip.BadGzipFile, tarfile.TarError, zipfile.BadZipFile, zlib.error) as error:
         damaged(path, error)
     except OSError as error:
         fail(f'cannot read {path}: {error.strerror}')
-
-def lines_of(path, member=''):
-    return lines_in(text_of(path, member))
 
 def segments_of(path, member):
     """The segments of an SGM file, as sacrebleu takes them: no XML parser, since it is no valid XML."""
@@ -356,11 +355,15 @@ def unescape(text):
 
 def units_of(path):
     """Pairs of a TMX file's units, in which either language may come first. It is too large to be a tree."""
-    rest = ''
-    for block in text_of(path):
-        *units, rest = (rest + block).split('</tu>')
-        if len(rest) > 1 << 24:
+    lines = []
+    for line in lines_of(path):
+        lines.append(line)
+        if len(lines) > 10000:
             damaged(path, 'a unit without an end')
+        if '</tu>' not in line:
+            continue
+        *units, rest = '\n'.join(lines).split('</tu>')
+        lines = [rest]
         for unit in units:
             side, (before, *segments) = {}, unit.split('<seg>')
             for segment in segments:

@@ -17,9 +17,8 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 
 from model import Config, autocast, build, choose_device, choose_dtype, keep_freed_memory, out_of_memory
-from tokenizer import BOS, EOS, JOINER, PAD, UNK, Progress, Vocabulary, decode, fail, lines_in, normalise
-from tokenizer import override, place_for, read_lines, read_meta, read_vocabulary, replacing, split
-from tokenizer import stop_once, to_text
+from tokenizer import BOS, EOS, JOINER, PAD, UNK, Progress, Vocabulary, fail, normalise, override, place_for
+from tokenizer import read_lines, read_meta, read_vocabulary, replacing, split, stop_once, text_lines, to_text
 
 # -----------------------------------------------------------------------------
 # config
@@ -575,7 +574,7 @@ def main(given):
     elif input and output and n_best == 1:
         translate_file(read_lines(input), show)
     elif input or not sys.stdin.isatty():
-        lines = read_lines(input) if input else lines_in(decode(sys.stdin.buffer, 'standard input'))
+        lines = read_lines(input) if input else text_lines(sys.stdin.buffer, 'standard input')
         with result as file:
             while chunk := list(itertools.islice(lines, 100 * batch_size)):     # a part of the file at a time
                 show(chunk, file)

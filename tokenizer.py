@@ -141,21 +141,13 @@ def replacing(path, mode='wb', **how):
         if os.path.exists(beside):
             os.remove(beside)
 
-def decode(file, path):
-    """A binary file's text in blocks of whole lines; status 2 where it is not UTF-8."""
-    number = 1
-    for block in blocks_of_lines(file):
+def text_lines(file, path):
+    """A binary file's lines, which end with '\\n' alone: real text holds bare CR, U+0085 and U+2028."""
+    for number, line in enumerate(file, 1):
         try:
-            yield block.decode('utf-8').replace('\r\n', '\n')
-        except UnicodeDecodeError as error:
-            number += block[:error.start].count(b'\n')
+            yield line.decode().removesuffix('\n').removesuffix('\r')
+        except UnicodeDecodeError:
             fail(f'{path}, line {number} is not UTF-8: convert it, as with  iconv -f ITS_ENCODING -t utf-8')
-        number += block.count(b'\n')
-
-def lines_in(blocks):
-    """The lines of blocks of text, which end with '\\n' alone: real text holds bare CR, U+0085 and U+2028."""
-    for block in blocks:
-        yield from block.removesuffix('\n').split('\n')
 
 def blocks_of_lines(file, size=1 << 20):
     """A binary file in blocks of whole lines, of at least `size` bytes but for the last."""
@@ -166,7 +158,7 @@ def read_lines(path):
     """The lines of a text file; status 2 where it cannot be read or is not UTF-8."""
     try:
         with open(path, 'rb') as file:
-            yield from lines_in(decode(file, path))
+            yield from text_lines(file, path)
     except OSError as error:
         fail(f'cannot read {path}: {error.strerror}')
 
