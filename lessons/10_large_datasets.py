@@ -40,13 +40,30 @@ seeds = 1
 smoke = False
 # -----------------------------------------------------------------------------
 
+def read(data_dir, part):
+    """Both sides of a part of the data, each (ids, offsets), memory-mapped."""
+    meta = read_meta(data_dir)
+    return [read_ids(data_dir, part, meta[side], meta) for side in ('source_lang', 'target_lang')]
+
+def ways_to_batch(sets):
+    """What is compared: its name, all batches, and whether padding has logits too."""
+    rng, sides = np.random.default_rng(0), [offsets for _, offsets in sets]
+    n = len(sides[0]) - 1
+    budget = training.make_batches(np.arange(n), *sides, batch_tokens, rng)
+    by_length = np.lexsort([np.diff(offsets) for offsets in sides])
+    as_many = [np.array_split(order, len(budget)) for order in (rng.permutation(n), by_length)]
+    return [('as many sentences each, at random; logits everywhere', as_many[0], True),
+            ('the same, logits of words alone', as_many[0], False),
+            ('as many sentences each, by length', as_many[1], False),
+            (f'at most {batch_tokens} words, by length', budget, False)]
+
 def padding(batches, sets):
     """The share of padding in these batches, both sides together."""
     lengths = [np.diff(offsets) + 1 for _, offsets in sets]
     cells = sum(len(batch) * side[batch].max() for batch in batches for side in lengths)
     return 1 - sum(side[batch].sum() for batch in batches for side in lengths) / cells
 
-def train_on(batches, widest, sets, valid_sets, vocabs, flags, everywhere, seed, learning_rate):
+def train_on(data_dir, batches, widest, flags, everywhere, seed, learning_rate):
     """
     Train on these batches in turn: target words a second, the peak in MB, the validation loss. With
     everywhere the logits stand in memory all at once, those of padding too. For a process of its own, since a
@@ -55,7 +72,9 @@ def train_on(batches, widest, sets, valid_sets, vocabs, flags, everywhere, seed,
     training.learning_rate, smoothing = learning_rate, training.label_smoothing
     keep_freed_memory()
     torch.manual_seed(seed)
-    model = build(Config(source_vocab=vocabs[0], target_vocab=vocabs[1], **flags))
+    sets, meta = read(data_dir, 'train'), read_meta(data_dir)
+    vocabs = (len(read_vocabulary(data_dir, meta[side])) for side in ('source_lang', 'target_lang'))
+    model = build(Config(*vocabs, **flags))
     optimizer, dtype = torch.optim.AdamW(model.parameters()), choose_dtype('auto', 'cpu')
     def step(numbers, rate):
         source, lengths, target_in, target_out, n_words = training.to_batch(numbers, *sets, 'cpu')
@@ -76,7 +95,7 @@ def train_on(batches, widest, sets, valid_sets, vocabs, flags, everywhere, seed,
     for i, numbers in enumerate(batches):
         n_words += step(numbers, training.learning_rate_at(i, i / len(batches)))
     speed = n_words / (time.perf_counter() - began)
-    loss = training.evaluate(model, *valid_sets, 'cpu', dtype)
+    loss = training.evaluate(model, *read(data_dir, 'valid'), 'cpu', dtype)
     step(widest, 0.0)                                                           # has the peak
     return speed, training.peak_memory('cpu'), loss
 
@@ -94,29 +113,14 @@ def joined_data(n, most):
     return course.make_data_of(texts, f'{out_dir}/joined', langs, smoke, max_len=0)
 
 def main():
-    meta = read_meta(data_dir)
-    langs = meta['source_lang'], meta['target_lang']
-    sets, valid_sets = ([read_ids(data_dir, part, lang, meta) for lang in langs]
-                        for part in ('train', 'valid'))
-    n, model = len(sets[0][1]) - 1, dict(n_embd=n_embd, n_hidden=n_hidden)
-
     # what is padding, and what it costs
-    rng, sides = np.random.default_rng(0), (sets[0][1], sets[1][1])
-    budget = training.make_batches(np.arange(n), *sides, batch_tokens, rng)
-    by_length = np.lexsort([np.diff(offsets) for offsets in sides])
-    as_many = [np.array_split(order, len(budget)) for order in (rng.permutation(n), by_length)]
-    vocabs = [len(read_vocabulary(data_dir, lang)) for lang in langs]
-    rows = []
-    for name, batches, everywhere in [
-            ('as many sentences each, at random; logits everywhere', as_many[0], True),
-            ('the same, logits of words alone', as_many[0], False),
-            ('as many sentences each, by length', as_many[1], False),
-            (f'at most {batch_tokens} words, by length', budget, False)]:
-        found, widths = [], [len(batch) * (np.diff(sides[1])[batch].max() + 1) for batch in batches]
+    sets, model, rows = read(data_dir, 'train'), dict(n_embd=n_embd, n_hidden=n_hidden), []
+    for name, batches, everywhere in ways_to_batch(sets):
+        found, widths = [], [len(batch) * (np.diff(sets[1][1])[batch].max() + 1) for batch in batches]
         for seed in range(1, seeds + 1):
             order = np.random.default_rng(seed).permutation(len(batches))[:max_steps]
             some, widest = [batches[i] for i in order], batches[np.argmax(widths)]
-            job = train_on, some, widest, sets, valid_sets, vocabs, model, everywhere, seed, learning_rate
+            job = train_on, data_dir, some, widest, model, everywhere, seed, learning_rate
             if smoke:                               # a new process would load torch first, for seconds
                 found.append(job[0](*job[1:]))
             else:
@@ -130,7 +134,7 @@ def main():
 
     # what stays in memory
     tracemalloc.start()
-    mapped = [read_ids(data_dir, 'train', lang, meta) for lang in langs]
+    mapped = read(data_dir, 'train')
     on_disk = tracemalloc.get_traced_memory()[0]
     lists = [[ids[a:b].tolist() for a, b in zip(offsets, offsets[1:])] for ids, offsets in mapped]
     in_memory = tracemalloc.get_traced_memory()[0] - on_disk
