@@ -59,6 +59,8 @@ def main():
     keep_freed_memory()
     meta = read_meta(data_dir)
     n_all = meta['files'][f'train.{meta["source_lang"]}']['sentences']
+    lines = sorted(read_lines(f'{data_dir}/test.{meta["source_lang"]}'), key=len)
+    third = len(lines) // 3
     rows, by_length, by_step, by_minute = [], [], [], []
     for n in [100, n_all] if smoke else [*map(int, filter(None, sizes.split(','))), n_all]:
         folder = data_dir if n == n_all else part_of_it(n)
@@ -69,8 +71,6 @@ def main():
                 logs.append(train(out, smoke, data_dir=folder, max_minutes=max_minutes, dropout=dropout,
                                   seed=seed, eval_interval=200, eval_sentences=50, patience=0, **how))
                 scores.append(evaluate(out, folder, smoke))
-            lines = sorted(read_lines(f'{data_dir}/test.{meta["source_lang"]}'), key=len)
-            third = len(lines) // 3
             speeds = [speed(f'{out}/best.pt', part[:6 if smoke else 300])
                       for part in (lines[:third], lines[-third:][::-1])]
             cost = values(course.run('train.py', smoke, data_dir=folder, benchmark=2 if smoke else 20, **how))

@@ -57,22 +57,22 @@ def main():
         how = dict(**model, batch_tokens=batch_tokens, dropout=dropout, learning_rate=learning_rate,
                    patience=0, eval_interval=max(1, max_steps // 10), eval_sentences=50)
         found = []
-        for end, limit in ('-minutes', dict(max_minutes=max_minutes)), ('', dict(max_steps=max_steps)):
+        for end, limit in ('', dict(max_steps=max_steps)), ('-minutes', dict(max_minutes=max_minutes)):
             logs, scores = [], []
             for seed in range(1, seeds + 1):
                 out = f'{out_dir}/{name}-{seed}{end}'
                 logs.append(train(out, smoke, **how, seed=seed, **limit))
                 scores.append(evaluate(out, data_dir, smoke)['BLEU'])
             found += [spread(list(map(best_loss, logs))), spread(scores)]
-        curves.append((name, [(entry['step'], entry['valid_loss']) for entry in logs[0]
-                              if 'valid_loss' in entry]))
+            if not end:
+                curves.append((name, [(e['step'], e['valid_loss']) for e in logs[0] if 'valid_loss' in e]))
         parameters, peak = logs[0][0]['parameters'], cost['peak_memory_mb']
         predicted = predicted_mb(parameters, n_layer, n_hidden)
         others = others or peak - predicted         # torch itself, by the first row
         rows.append([name, f'{parameters:,}', f'{n_words / cost["target_tokens_per_second"]:.0f}',
                      f'{peak:.0f}', f'{others + predicted:.0f}', *found])
     table(['layers x state', 'parameters', 'seconds an epoch', 'peak MB', 'predicted',
-           f'loss after {max_minutes:g} minutes', 'test BLEU', f'loss after {max_steps} steps', 'test BLEU'],
+           f'loss after {max_steps} steps', 'test BLEU', f'loss after {max_minutes:g} minutes', 'test BLEU'],
           rows)
     course.save(f'{out_dir}/11_model_size.svg',
                 plot.line_chart('Model size', 'steps', 'validation loss', curves))
