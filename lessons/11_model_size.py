@@ -16,7 +16,8 @@ more memory, a second layer or twice the state?
 
     python lessons/11_model_size.py
     python lessons/11_model_size.py --sizes=1x128,1x256,1x512,1x1024,2x256,4x256
-    python lessons/11_model_size.py --data_dir=data/multi30k-5000 --dropout=0.3 --max_steps=1500 --max_minutes=2
+    python lessons/11_model_size.py --data_dir=data/multi30k-5000 --dropout=0.3 --max_steps=1500 \
+        --max_minutes=2
 """
 import course
 import plot
