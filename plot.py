@@ -177,7 +177,8 @@ def bar_chart(title, x_label, bars, width=640):
         if error:
             parts.append(f'<path class="whisker" d="M{X(value - error)},{y + 10}H{X(value + error)}'
                          f'm0,-5v10M{X(value - error)},{y + 5}v10"/>')
-        parts.append(f'<text x="{max(right, X(value + error)) + 6:.1f}" y="{y + 15}">{value:.4g}</text>')
+        number = f'{value:.4g}' if abs(value) < 1000 else f'{value:,.0f}'
+        parts.append(f'<text x="{max(right, X(value + error)) + 6:.1f}" y="{y + 15}">{number}</text>')
     return document(width, height, title, parts)
 
 def heat_map(title, columns, rows, values, cell=30):
