@@ -99,13 +99,13 @@ if __name__ == '__main__':
 
 # -----------------------------------------------------------------------------
 # what we measured
-# (--data_dir=data/multi30k --dropout=0.3 --max_minutes=8, with --seeds=3 on all of it, and mix for 20 minutes,
-# 23 and 25 November 2026; tables, figures, hardware: README.md)
+# (--data_dir=data/multi30k --dropout=0.3 --max_minutes=8, with --seeds=3 on all of it, and mix for 20
+# minutes, 23 and 25 November 2026; tables, figures, hardware: README.md)
 # At equal parameters and after eight minutes on one core the LSTM has 38.5 BLEU on all of Multi30k, the
 # Transformer 23.2; on 5,000 pairs it is 27.0 and 23.1, though the LSTM overfits after three minutes; on
 # 208,333 pairs of longer texts, after twenty, 4.4 and 0.6. It needs fewer steps: its attention finds the
-# right words sooner. On the toy corpus the Transformer takes eight minutes to pass what the LSTM has after two
-# (93.7 and 90.9). Long sentences the LSTM translates about twice as fast.
+# right words sooner. On the toy corpus the Transformer takes eight minutes to pass what the LSTM has after
+# two (93.7 and 90.9). Long sentences the LSTM translates about twice as fast.
 #
 # exercises
 # 1. Leave the waves out of Transformer.embed. What should happen: it sees a bag of source words, and loses

@@ -17,7 +17,6 @@ import concurrent.futures, itertools, multiprocessing, random, statistics, time,
 
 import numpy as np
 import torch
-from torch import nn
 from torch.nn import functional as F
 
 import course
@@ -45,17 +44,27 @@ def read(data_dir, part):
     meta = read_meta(data_dir)
     return [read_ids(data_dir, part, meta[side], meta) for side in ('source_lang', 'target_lang')]
 
+class Everywhere(training.Learner):
+    """The loss by way of all logits at once, those of padding too."""
+
+    def forward(self, source, lengths, target_in, target_out):
+        with autocast(self.device, self.dtype):
+            logits = self.model(source, lengths, target_in)                     # (B, T, V)
+            loss = F.cross_entropy(logits.flatten(0, 1), target_out.flatten(), ignore_index=PAD,
+                                   label_smoothing=training.label_smoothing)
+        return loss, loss.detach()
+
 def ways_to_batch(sets):
-    """What is compared: its name, all batches, and whether padding has logits too."""
+    """What is compared: its name, all batches, and who works out the loss."""
     rng, sides = np.random.default_rng(0), [offsets for _, offsets in sets]
     n = len(sides[0]) - 1
     budget = training.make_batches(np.arange(n), *sides, batch_tokens, rng)
     by_length = np.lexsort([np.diff(offsets) for offsets in sides])
     as_many = [np.array_split(order, len(budget)) for order in (rng.permutation(n), by_length)]
-    return [('as many sentences each, at random; logits everywhere', as_many[0], True),
-            ('the same, logits of words alone', as_many[0], False),
-            ('as many sentences each, by length', as_many[1], False),
-            (f'at most {batch_tokens} words, by length', budget, False)]
+    return [('as many sentences each, at random; logits everywhere', as_many[0], Everywhere),
+            ('the same, logits of words alone', as_many[0], training.Learner),
+            ('as many sentences each, by length', as_many[1], training.Learner),
+            (f'at most {batch_tokens} words, by length', budget, training.Learner)]
 
 def padding(batches, sets):
     """The share of padding in these batches, both sides together."""
@@ -63,38 +72,26 @@ def padding(batches, sets):
     cells = sum(len(batch) * side[batch].max() for batch in batches for side in lengths)
     return 1 - sum(side[batch].sum() for batch in batches for side in lengths) / cells
 
-def train_on(data_dir, batches, widest, flags, everywhere, seed, learning_rate):
+def train_on(data_dir, batches, widest, flags, learner, seed, learning_rate):
     """
-    Train on these batches in turn: target words a second, the peak in MB, the validation loss. With
-    everywhere the logits stand in memory all at once, those of padding too. For a process of its own, since a
-    peak never goes down again.
+    Train on these batches in turn: target words a second, the peak in MB, the validation loss. For a process
+    of its own, since a peak never goes down again.
     """
-    training.learning_rate, smoothing = learning_rate, training.label_smoothing
+    training.learning_rate = learning_rate
     keep_freed_memory()
     torch.manual_seed(seed)
     sets, meta = read(data_dir, 'train'), read_meta(data_dir)
     vocabs = (len(read_vocabulary(data_dir, meta[side])) for side in ('source_lang', 'target_lang'))
-    model = build(Config(*vocabs, **flags))
-    optimizer, dtype = torch.optim.AdamW(model.parameters()), choose_dtype('auto', 'cpu')
+    model, dtype = build(Config(*vocabs, **flags)), choose_dtype('auto', 'cpu')
+    optimizer, scaler = torch.optim.AdamW(model.parameters()), torch.amp.GradScaler('cpu', enabled=False)
+    learner = learner(model, 'cpu', dtype)
     def step(numbers, rate):
-        source, lengths, target_in, target_out, n_words = training.to_batch(numbers, *sets, 'cpu')
-        with autocast('cpu', dtype):
-            if everywhere:
-                logits = model(source, lengths, target_in)                      # (B, T, V)
-                loss = F.cross_entropy(logits.flatten(0, 1), target_out.flatten(), ignore_index=PAD,
-                                       label_smoothing=smoothing)
-            else:
-                loss, _ = model.loss(source, lengths, target_in, target_out, smoothing)
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.param_groups[0]['lr'] = rate
-        optimizer.step()
-        optimizer.zero_grad()
-        return n_words
-    began, n_words = time.perf_counter(), 0
+        parts = list(training.my_share(numbers, sets, 'cpu', 0, 1))
+        training.train_step(learner, parts, rate, optimizer, scaler, 1)
+    began = time.perf_counter()
     for i, numbers in enumerate(batches):
-        n_words += step(numbers, training.learning_rate_at(i, i / len(batches)))
-    speed = n_words / (time.perf_counter() - began)
+        step(numbers, training.learning_rate_at(i, i / len(batches)))
+    speed = sum(training.count_words(n, sets[1][1]) for n in batches) / (time.perf_counter() - began)
     loss = training.evaluate(model, *read(data_dir, 'valid'), 'cpu', dtype)
     step(widest, 0.0)                                                           # has the peak
     return speed, training.peak_memory('cpu'), loss
@@ -115,12 +112,12 @@ def joined_data(n, most):
 def main():
     # what is padding, and what it costs
     sets, model, rows = read(data_dir, 'train'), dict(n_embd=n_embd, n_hidden=n_hidden), []
-    for name, batches, everywhere in ways_to_batch(sets):
+    for name, batches, learner in ways_to_batch(sets):
         found, widths = [], [len(batch) * (np.diff(sets[1][1])[batch].max() + 1) for batch in batches]
         for seed in range(1, seeds + 1):
             order = np.random.default_rng(seed).permutation(len(batches))[:max_steps]
             some, widest = [batches[i] for i in order], batches[np.argmax(widths)]
-            job = train_on, data_dir, some, widest, model, everywhere, seed, learning_rate
+            job = train_on, data_dir, some, widest, model, learner, seed, learning_rate
             if smoke:                               # a new process would load torch first, for seconds
                 found.append(job[0](*job[1:]))
             else:
@@ -171,16 +168,17 @@ if __name__ == '__main__':
 # -----------------------------------------------------------------------------
 # what we measured
 # (one seed, 25 November 2026; tables, figures, hardware: README.md)
-# Plain batches are 74 % padding, batches by length 2 %, at three times the speed and two thirds of the peak; a
-# budget of words takes a little more off it. But after 400 batches the plain ones are at a loss of 0.56, those
-# by length at 0.94 and 0.83: they win by their speed alone. Half the batch twice (grad_accum=2) learns what
-# the whole does (0.81 and 0.80), half the batch less (1.66). Sampled words cost loss (0.95 with 200, 1.23 with
-# 50) and save nothing where the vocabulary is small. Truncated BPTT saves no memory on texts of 120 words,
-# since encoder and attention stay whole; its losses, 2.98 to 3.05, are of a time before attention has begun.
+# Plain batches are 74 % padding, batches by length 2 %, at three times the speed and two thirds of the
+# peak; a budget of words takes a little more off it. But after 400 batches the plain ones are at a loss of
+# 0.56, those by length at 0.94 and 0.83: they win by their speed alone. Half the batch twice (grad_accum=2)
+# learns what the whole does (0.81 and 0.80), half the batch less (1.66). Sampled words cost loss (0.95 with
+# 200, 1.23 with 50) and save nothing where the vocabulary is small. Truncated BPTT saves no memory on texts
+# of 120 words, since encoder and attention stay whole; its losses, 2.98 to 3.05, are of a time before
+# attention has begun.
 #
 # exercises
-# 1. Add K = 1000, more than the texts are long, to the last table. What should happen: the loss and the
-#    memory of "all", to the last digit of the loss, since there is only one segment.
+# 1. Add K = 1000, more than the texts are long, to the last rows. What should happen: the loss and the
+#    memory of tbptt=0, to the last digit of the loss, since there is only one segment.
 # 2. Let make_batches() sort by source length first, and take the greatest width so far
 #    (np.maximum.accumulate(widths)), as widths no longer grow. What becomes of padding, and of the peak?
 # 3. Draw the rivals of sampled_words by their frequency instead of evenly, with the log of how often each is
