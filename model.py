@@ -551,8 +551,9 @@ class Transformer(Translator):
         for name, parameter in self.named_parameters():
             if parameter.dim() > 1 and 'embedding' not in name and 'output' not in name:
                 nn.init.xavier_uniform_(parameter)
-            elif parameter.dim() > 1:
-                nn.init.normal_(parameter, std=0.3 * E ** -0.5)
+            elif parameter.dim() > 1:               # words are heard beside the waves; the target's, tied,
+                std = 1.0 if name.startswith('source') else 0.6         # keep the first loss near ln V
+                nn.init.normal_(parameter, std=std * E ** -0.5)
             elif name.endswith('bias'):
                 nn.init.zeros_(parameter)
 

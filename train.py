@@ -34,7 +34,7 @@ resume = False              # go on from out_dir/last.pt, with its settings wher
 plot = True                 # draw the losses at every evaluation ...
 plot_dir = 'training_plots' # ... in this folder
 # the model
-arch = 'seq2seq'            # seq2seq (recurrent), or transformer
+arch = 'seq2seq'            # seq2seq (recurrent), or transformer: with dropout=0.1, learning_rate=3e-3
 cell = 'lstm'               # lstm, gru or rnn
 scratch = False             # the cells written by hand instead of torch's: the same numbers
 manual_backward = False     # with scratch: the LSTM's backpropagation through time by hand too
