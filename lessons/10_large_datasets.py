@@ -142,7 +142,7 @@ def main():
     del lists
 
     # a flag each; the last four, how far the gradient goes back, on long texts, measured in large batches
-    half, long = dict(batch_tokens=batch_tokens // 2), joined_data(20 if smoke else 5000, 120)
+    half, long = dict(batch_tokens=batch_tokens // 2), joined_data(20 if smoke else 5000, 60)
     arms = {'no flag': {}, 'dtype=float32': dict(dtype='float32'),
             'half the batch': half, 'half the batch and grad_accum=2': {**half, 'grad_accum': 2},
             'sampled_words=200': dict(sampled_words=200), 'sampled_words=50': dict(sampled_words=50),
