@@ -617,6 +617,10 @@ def choose_device(device):
             return device
     fail(f'--device={device} is not to be had here: leave it out, or take cpu, cuda or mps')
 
+def has_bfloat16():
+    """Whether oneDNN, to which torch hands an LSTM in bfloat16, has one for this processor."""
+    return not torch.backends.mkldnn.is_available() or torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
 def choose_dtype(dtype, device):
     """'auto' -> bfloat16 where the hardware multiplies it: GPUs since Ampere, CPUs with avx512_bf16."""
     if dtype == 'auto':
@@ -629,6 +633,8 @@ def choose_dtype(dtype, device):
         fail(f'--dtype takes auto, float32, bfloat16 or float16, not {dtype!r}')
     if dtype == 'float16' and not device.startswith('cuda'):
         fail('--dtype=float16 is for CUDA: take auto, float32 or bfloat16')
+    if dtype == 'bfloat16' and device == 'cpu' and not has_bfloat16():
+        fail('--dtype=bfloat16 needs a processor with avx512, or a GPU: leave it out or take float32')
     return getattr(torch, dtype)
 
 def autocast(device, dtype):
