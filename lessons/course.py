@@ -1,5 +1,6 @@
 """What the lessons share: the project's commands, run as a reader would type them, and their results."""
-import contextlib, io, os, pathlib, runpy, shlex, statistics, subprocess, sys
+import contextlib, io, os, pathlib, runpy, shlex, statistics, subprocess, sys, zlib
+from unittest import mock
 
 root = pathlib.Path(__file__).parent.parent
 sys.path.insert(0, str(root))
@@ -51,20 +52,18 @@ def run(script, smoke, **flags):
         if done.returncode:
             raise SystemExit(done.returncode)
         return done.stdout
-    ours, sys.argv = sys.argv, command              # a new process would load torch first, for seconds
-    try:
-        with contextlib.redirect_stdout(io.TextIOWrapper(io.BytesIO(), 'utf-8')) as printed:
-            runpy.run_path(command[0], run_name='__main__')
-            printed.seek(0)
-            return printed.read()
-    finally:
-        sys.argv = ours
+    printed = io.TextIOWrapper(io.BytesIO(), 'utf-8')   # a new process would load torch first, for seconds
+    with mock.patch('sys.argv', command), contextlib.redirect_stdout(printed):
+        runpy.run_path(command[0], run_name='__main__')
+    printed.seek(0)
+    return printed.read()
 
 def train(out_dir, smoke, **flags):
-    """Train, unless the same command has run to its end before; returns its log, a list of dicts."""
+    """Train, unless the same command of the same code has run to its end; returns its log, dicts."""
     flags = {**flags, 'out_dir': out_dir, 'plot': False, **(TINY if smoke else {})}
     done = pathlib.Path(out_dir, 'done.txt')
-    command = f'{flags} {read_meta(flags["data_dir"])["files"]}'           # and what the data are
+    code = [zlib.crc32((root / name).read_bytes()) for name in ('model.py', 'train.py')]
+    command = f'{flags} {read_meta(flags["data_dir"])["files"]} {code}'    # and what the data are
     if not done.exists() or done.read_text(encoding='utf-8') != command:
         done.unlink(missing_ok=True)
         run('train.py', smoke, **flags)
