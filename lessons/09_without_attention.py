@@ -82,7 +82,8 @@ def main():
         rng = random.Random(1)
         distances = (2 * int(1 + 20 * rng.random() ** 2) for _ in range(600 if smoke else 40000))
         pairs = [sentence(rng, distance, between, new=False)[:2] for distance in distances]  # most are near
-        folder = course.make_data_of(pairs, f'{out_dir}/{between}', ('de', 'en'), smoke)
+        folder = course.make_data_of(pairs, f'{out_dir}/{between}', ('de', 'en'), smoke,
+                                      drop_duplicates=False)     # else the short ones are few
         tests = {distance: [sentence(rng, distance, between, new=True) for _ in range(5 if smoke else 200)]
                  for distance in DISTANCES}
         for name, how in arms.items():
@@ -102,7 +103,7 @@ def main():
             for what, by_distance in shares.items():
                 rows.append([between, name, what, *map(spread, by_distance.values())])
             curves.append((f'{between}: {name}', [(distance, sum(each) / seeds)
-                                                  for distance, each in by_distance.items()]))
+                                                  for distance, each in shares[WHAT[-1]].items()]))
     table(['between', 'model', '% right', *DISTANCES], rows)
     course.save(f'{out_dir}/09_distance.svg', plot.line_chart(
         'What is between, word by word', 'words between subject and verb', '% at their place', curves,
