@@ -4,8 +4,9 @@ Lesson 7. What happens to sentences longer than any in training?
 A recurrent network runs for as many steps as one likes, so nothing stops us from translating 200 words with
 a model that has never seen more than 25. Koehn and Knowles 2017 (section 3.4) found that quality falls off
 for sentences longer than most: the output is too short. Attention has to know where it is, and it learnt that
-on short sentences. Three remedies: cut the text at its marks and translate the parts; train on sentences
-joined together; or let the beam search punish what was never looked at (coverage, Wu et al. 2016, eq. 14).
+on short sentences. Three remedies: cut the text at its marks and translate the parts (Pouget-Abadie et al.
+2014 cut where their model was surest); train on sentences joined together; or let the beam search punish what
+was never looked at (coverage, Wu et al. 2016, eq. 14).
 
 Before you run it, write down: at which length does BLEU break? Are the translations then too short or too
 long? Which remedy helps most, and which costs nothing?
@@ -40,7 +41,7 @@ learning_rate = 5e-3
 seeds = 1                   # README.md's numbers are of three
 smoke = False
 # -----------------------------------------------------------------------------
-SHORT = 25                  # words a side, at most, that the first model sees
+SHORT = 25                  # source words, at most, of the texts that the first model sees
 
 def n_words(text):
     return len(split(text))
@@ -58,7 +59,7 @@ def pairs_of(part, langs):
     return list(zip(*(read_lines(f'{data_dir}/{part}.{lang}') for lang in langs)))
 
 def joined(pairs, words):
-    """Sentences one after the other, as long as they have no more words than that."""
+    """Sentences one after the other, as long as they have no more source words than that; one at least."""
     texts = next(pairs)
     for pair in pairs:
         longer = [' '.join(both) for both in zip(texts, pair)]
@@ -68,7 +69,7 @@ def joined(pairs, words):
     return texts
 
 def parts(text):
-    """A text cut into its sentences, and where these have more than SHORT words, at other marks too."""
+    """A text cut after . ? and ! (a date's too), and what still has more than SHORT words after ; : and ,"""
     found = []
     for piece in regex.split(r'(?<=[.?!;:,])\s', text):
         if found and found[-1][-1:] not in '.?!' and n_words(f'{found[-1]} {piece}') <= SHORT:
@@ -178,7 +179,8 @@ if __name__ == '__main__':
 # seed) sentences of 46 to 70 words have 7.5 BLEU, cut at marks 12.6.
 #
 # exercises
-# 1. Set SHORT to 50. What should happen: at 50 words the model now translates, as it has seen such texts, and
-#    breaks beyond. It is the places beyond those of training that it cannot tell apart, not length as such.
+# 1. Set SHORT to 50, but let sentences() keep its 25. What should happen: at 50 words the model now
+#    translates, as it has seen such texts, and breaks beyond. It is the places beyond those of training that
+#    it cannot tell apart, not length as such.
 # 2. Let parts() cut at full stops alone. At which length of newstest does that begin to hurt?
-# 3. Is there a coverage penalty that brings more than 0.2 at 50 words, and says less twice?
+# 3. Is there a coverage penalty better than 0.2 at 50 words, one that says less twice?

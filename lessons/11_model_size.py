@@ -88,9 +88,10 @@ if __name__ == '__main__':
 # On the toy corpus, after 800 steps: loss 0.27, 0.22, 0.19, 0.18 for a state of 128, 256, 512, 1,024; 0.29
 # with two layers of 256, 0.85 with three, 2.81 with four. After a minute: 0.22, 0.19, 1.63, 4.72; 0.58,
 # 2.77, 4.36. At equal steps the larger state is better, up to 512; at equal minutes 256 is best. On 5,000
-# captions of Multi30k all four end at a loss of 2.01 to 2.06 and 27 BLEU, while the training loss falls from
-# 1.30 to 0.55: the larger model learns the captions by heart. The predicted peak is right to a tenth for
-# most and up to a third too low for 1,024, since train.py keeps what it has freed.
+# captions of Multi30k all four reach a loss of 2.01 to 2.06 and 27 BLEU, while the training loss falls from
+# 1.30 to 0.55: the larger model learns the captions by heart. The predicted peak is right to 4 % for all
+# captions but 1,024, an eighth too low; on the toy corpus it is up to a third too low, since train.py keeps
+# what it has freed.
 #
 # exercises
 # 1. Take keep_freed_memory() out of train.py. What should happen: the peaks fall to within a fifth of what is
