@@ -12,6 +12,7 @@ ending (sing, sings), or what is between? From which distance on, with either ki
 help to read the source backwards (Sutskever et al. 2014), and whom? To double the state?
 
     python lessons/09_without_attention.py
+    python lessons/09_without_attention.py --max_steps=2000
 """
 import itertools, random
 
@@ -30,7 +31,7 @@ n_embd = 256
 n_hidden = 256
 dropout = 0.1
 batch_tokens = 500
-max_steps = 2000
+max_steps = 1000
 learning_rate = 5e-3
 seeds = 1
 smoke = False
@@ -115,11 +116,11 @@ if __name__ == '__main__':
 
 # -----------------------------------------------------------------------------
 # what we measured
-# (--seeds=3, 22, 23 and 25 November 2026; tables, figures, hardware: README.md)
+# (--max_steps=2000 --seeds=3, 22, 23 and 25 November 2026; tables, figures, hardware: README.md)
 # With cities between, subject, verb and its ending are right in all sentences, up to 40 words apart, in all
-# four models: distance is no obstacle. Attention has all the cities at their place, the others 8 to 11 %,
-# where 8 is chance, from six words on, reversed or with twice the state. It is what lies between that a state
-# without attention did not learn to carry in 2,000 steps.
+# four models: distance is no obstacle. Attention has all the cities at their place; from six words on the
+# three without it have 8 to 11 %, where 8 is chance, reversed or with twice the state too. It is what lies
+# between that a state without attention did not learn to carry in 2,000 steps.
 #
 # exercises
 # 1. Write "Ich glaube, dass" and "I believe that" for "Weil" and "Because" (and in what_is_right() range(6,

@@ -30,7 +30,7 @@ n_embd = 256
 n_hidden = 256
 dropout = 0.3
 batch_tokens = 500
-max_steps = 1000
+max_steps = 600
 learning_rate = 5e-3
 sizes = '2000'              # real pairs, e.g. 2000,5000,10000
 synthetic = 10000           # sentences of the rest that are translated back
@@ -95,8 +95,8 @@ def main():
         # what each adds to the real pairs
         arms = {'nothing': [], 'words left out': noised(real, 0.1, [], rng),
                 'words replaced': noised(real, 0.1, words, rng), **made,
-                **{f'{name}, tagged': [(f'<made> {source}', target) for source, target in pairs]
-                   for name, pairs in made.items()},
+                **{f'{name}, tagged': [(f'<made> {source}', target) for source, target in made[name]]
+                   for name in ('beam', 'sampling')},
                 'beam and words left out': made['beam'] + noised(real + made['beam'], 0.1, [], rng),
                 'all real, were there so many': rest}
         rows, bars = [], []
