@@ -93,12 +93,12 @@ def scores(texts, references):
 
 @torch.inference_mode()
 def looked_at(model, vocabs, pair):
-    """The source word looked at most for each true target word; how far off the diagonal, in %."""
+    """The source word looked at most for each true target word, from 1; how far off the diagonal, in %."""
     source, lengths = pad([vocabs[0].encode(pair[0]) + [EOS]])
     tokens, _ = pad([vocabs[1].encode(pair[1])])
     places = attention_weights(model, source, lengths, tokens)[0].argmax(-1)                    # (T,)
     off = (places / (source.shape[1] - 1) - torch.linspace(0, 1, len(places))).abs().mean()
-    return places.tolist(), 100 * off.item()
+    return (places + 1).tolist(), 100 * off.item()
 
 def best(texts, model, **how):
     """The best translation of each text."""
