@@ -176,13 +176,13 @@ if __name__ == '__main__':
 # -----------------------------------------------------------------------------
 # what we measured
 # (--max_steps=400 --learning_rate=5e-3, one seed, 25 November 2026; tables, figures, hardware: README.md)
-# Plain batches are 74 % padding, batches by length 2 %, at two to three times the speed; a budget of words
-# takes half of the memory or more off the plain ones'. But after 400 batches these are at a loss of 0.56,
-# those by length at 0.94 and 0.83: they win by their speed alone. Half the batch twice (grad_accum=2) learns
-# what the whole does (0.81 and 0.80), half the batch less (1.66). Sampled words cost loss (0.95 with 200,
-# 1.23 with 50) and save no memory where the vocabulary is small. Truncated BPTT saves 4 to 18 % of the memory
-# on texts of 60 words with 10 steps, and with 25 and 50 costs some, since encoder and attention stay whole;
-# it costs no loss: 0.94, 0.91 and 0.95 with 10, 25 and 50 steps, 0.99 with all.
+# Plain batches are 74 % padding, batches by length 2 %, at two to three times the speed; they need about
+# the same memory every time, plain ones up to twice as much. But after 400 batches the plain ones are at a
+# loss of 0.56, those by length at 0.94 and 0.83: they win by their speed alone. Half the batch twice
+# (grad_accum=2) learns what the whole does (0.81 and 0.80), half the batch less (1.66). Sampled words cost
+# loss (0.95 with 200, 1.23 with 50) and save no memory where the vocabulary is small. Truncated BPTT saves
+# 4 to 27 % of the memory on texts of 60 words with 10 steps, with 25 and 50 by the run, since encoder and
+# attention stay whole; it costs no loss: 0.94, 0.91 and 0.95 with 10, 25 and 50 steps, 0.99 with all.
 #
 # exercises
 # 1. Add K = 1000, more than the texts are long, to the last rows. What should happen: the loss of tbptt=0, to

@@ -28,7 +28,7 @@ from tokenizer import read_ids, read_meta
 # config
 data_dir = 'data/toy'
 out_dir = 'checkpoints/lesson11'
-sizes = '1x128,1x256,1x512,2x256,4x256'     # layers x state
+sizes = '1x128,1x256,1x512,2x256'     # layers x state
 n_embd = 256
 dropout = 0.1
 batch_tokens = 500
