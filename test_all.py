@@ -497,7 +497,7 @@ def small_set(folder):
     run(f'tokenizer.py --data_dir={folder}')
 
 def test_a_run_that_is_killed_ends_as_if_it_were_not():
-    """Five kills at random moments in float32, five in bfloat16 where there is one; then last.pt cut short."""
+    """Five kills at random moments in float32, five in bfloat16 if it is there; then last.pt cut short."""
     small_set('kill')
     killer = write('killer.py', f"""import os, random, signal, sys, time; sys.path.insert(0, {str(here)!r})
 import train

@@ -84,7 +84,7 @@ def main():
         distances = (2 * int(1 + 20 * rng.random() ** 2) for _ in range(600 if smoke else 40000))
         pairs = [sentence(rng, distance, between, new=False)[:2] for distance in distances]  # most are near
         folder = course.make_data_of(pairs, f'{out_dir}/{between}', ('de', 'en'), smoke,
-                                      drop_duplicates=False)     # else the short ones are few
+                                     drop_duplicates=False)     # else the short ones are few
         tests = {distance: [sentence(rng, distance, between, new=True) for _ in range(5 if smoke else 200)]
                  for distance in DISTANCES}
         for name, how in arms.items():

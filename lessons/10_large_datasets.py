@@ -151,7 +151,7 @@ def main():
             'half the batch': half, 'half the batch and grad_accum=2': {**half, 'grad_accum': 2},
             'sampled_words=200': dict(sampled_words=200), 'sampled_words=50': dict(sampled_words=50),
             **{f'long texts, tbptt={K}': {**half, 'data_dir': long, 'tbptt': K} for K in (10, 25, 50, 0)}}
-    if choose_dtype('auto', 'cpu') == torch.float32:                            # the processor has no bfloat16
+    if choose_dtype('auto', 'cpu') == torch.float32:                     # that row is no flag's
         del arms['dtype=float32']
     rows, bars = [], []
     for name, flags in arms.items():
