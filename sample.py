@@ -499,6 +499,8 @@ def main(given):
         fail('--baseline goes with --hypotheses and --references')
     if resume and not (input and output and n_best == 1):
         fail('--resume goes with --input and --output, and with one translation of each sentence')
+    if bool(input) + bool(evaluate) + ('text' in given) > 1:
+        fail('--text, --input and --evaluate: give one of them')
     if evaluate not in ('', 'valid', 'test'):
         fail(f'--evaluate takes valid or test, not {evaluate!r}')
     numbers = beam_size, n_best, batch_size, max(1, max_length), max(1, min_length)
@@ -573,7 +575,7 @@ def main(given):
             show(text.split('\n'), file)
     elif input and output and n_best == 1:
         translate_file(read_lines(input), show)
-    elif input or not sys.stdin.isatty():
+    elif input or output or not sys.stdin.isatty():
         lines = read_lines(input) if input else text_lines(sys.stdin.buffer, 'standard input')
         with result as file:
             while chunk := list(itertools.islice(lines, 100 * batch_size)):     # a part of the file at a time

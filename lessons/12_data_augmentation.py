@@ -95,8 +95,8 @@ def main():
         # what each adds to the real pairs
         arms = {'nothing': [], 'words left out': noised(real, 0.1, [], rng),
                 'words replaced': noised(real, 0.1, words, rng), **made,
-                **{f'{name}, tagged': [(f'<made> {source}', target) for source, target in made[name]]
-                   for name in ('beam', 'sampling')},
+                **{f'{name}, tagged': [(f'<made> {source}', target) for source, target in pairs]
+                   for name, pairs in made.items()},
                 'beam and words left out': made['beam'] + noised(real + made['beam'], 0.1, [], rng),
                 'all real, were there so many': rest}
         rows, bars = [], []
