@@ -13,13 +13,14 @@ TINY = dict(n_embd=16, n_hidden=32, batch_tokens=300, max_steps=2, max_minutes=0
 
 def begin(script, **flags):
     """The command line into the config, and toy data unless they are there; a smoke test spoils no folder."""
-    toy = script['data_dir']
+    toy, out_dir = script['data_dir'], script['out_dir']
     override(script)
-    smoke = script['smoke']
-    if smoke:
+    if smoke := script['smoke']:
         script.update(data_dir=toy.replace('toy', 'smoke'), seeds=1,
                       out_dir=script['out_dir'].replace('lesson', 'smoke'),
                       **{name: value for name, value in TINY.items() if name in script})
+    elif script['data_dir'] != toy and script['out_dir'] == out_dir:        # beside the toy corpus's models
+        script['out_dir'] += f'-{pathlib.Path(script["data_dir"]).name}'
     if not os.path.exists(f'{script["data_dir"]}/lexicon.txt'):
         if not smoke and script['data_dir'] != toy:
             fail(f'{script["data_dir"]}/ has no data: prepare.py and tokenizer.py make them, see README.md')
