@@ -397,7 +397,7 @@ class Seq2Seq(Translator):
         Attention: how well each source word answers the question h (B, Q, H), Q steps of the target or beams,
         as weights (B, Q, S) that sum to one, zero on padding, and before them the words' mean by them (B, Q,
         H). Where there is no attention, None and zeros.
-        Luong et al. 2015, eq. 7 and 8: dot h s; general h W s. Bahdanau et al. 2015, A.1.2 v tanh(W h + U s).
+        Luong et al. 2015, 3.1, eq. 7: dot h s; general h W s. Bahdanau et al. 2015, A.1.2: v tanh(W h + U s).
         """
         if self.config.attention == 'none':
             return None, h.new_zeros(*h.shape[:2], memory.mask.shape[1])

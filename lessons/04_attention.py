@@ -3,7 +3,7 @@ Lesson 4. What does attention buy, and does it matter how it is computed?
 
 Without attention all that the decoder knows of the source is the encoder's last state. Attention lets it
 look back at every source word, at each step anew, and there are several ways to score how well a word fits
-the decoder's state h: dot, h s; general, h W s (both Luong et al. 2015, eq. 8); additive, v tanh(W h + U s)
+the decoder's state h: dot, h s; general, h W s (both Luong et al. 2015, 3.1); additive, v tanh(W h + U s)
 (Bahdanau et al. 2015, A.1.2). The models here have equally many parameters: those with fewer matrices get a
 larger state.
 
@@ -59,7 +59,7 @@ def signed(thing, sign):
     return type(thing)(signed(part, sign) for part in thing) if isinstance(thing, (list, tuple)) else thing
 
 def with_signs(node, signs):
-    """A sentence's tree in which each noun, verb, adjective and name bears a sign of its own."""
+    """A sentence's tree in which each noun, pronoun, name, adjective and verb bears a sign of its own."""
     if isinstance(node, dict):
         return {key: signed(value, next(signs)) if key in ('noun', 'verb', 'adjective', 'text') else
                 [signed(adjective, next(signs)) for adjective in value] if key == 'adjectives' else
@@ -137,12 +137,14 @@ if __name__ == '__main__':
 # (additive 36.2, none 17.0). Additive attention takes twice the time, since the decoder must run step by
 # step.
 # On the toy corpus attention points at a wrong word for 0.8 (dot), 2.5 (general) and 3.3 (additive) of a
-# hundred nouns, verbs, adjectives and names, and additive translates better than general all the same.
+# hundred nouns, pronouns, names, adjectives and verbs, and additive translates better than general all the
+# same.
 #
 # exercises
 # 1. Divide the scores by the root of H in Seq2Seq.look, as the Transformer does. Does attention start
 #    earlier?
 # 2. Let attention see the embeddings instead of the states (values = x, before the keys, in Seq2Seq.encode),
-#    and the decoder begin with zeros (state * 0), in the general arm, where E is H. What should happen:
-#    shuffle the source words, and the translation stays the same. Why?
-# 3. Mask all source words but those within five places of t. Which languages would forgive that?
+#    and the decoder begin with zeros (state * 0), and KINDS be ('general',), where E is H. What should
+#    happen: shuffle the source words, and the translation stays the same. Why?
+# 3. Mask all source words but those within five places of t (a translation's t must come along in its
+#    state). Which languages would forgive that?
