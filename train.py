@@ -289,12 +289,13 @@ def peak_memory(device):
     """The most memory this process has held, in MB; nan where the system does not tell."""
     if device.startswith('cuda'):
         return torch.cuda.max_memory_allocated() / 2 ** 20
-    try:
+    if sys.platform == 'linux':         # where ru_maxrss is at least that of the process that began this one
+        with open('/proc/self/status') as status:
+            return next(int(line.split()[1]) for line in status if line.startswith('VmHWM:')) / 2 ** 10
+    if sys.platform == 'darwin':
         import resource
-    except ImportError:                                                 # on Windows
-        return math.nan
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss           # kilobytes, on macOS bytes
-    return peak / (2 ** 20 if sys.platform == 'darwin' else 2 ** 10)
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2 ** 20
+    return math.nan
 
 def report_speed(config, batches, train_set, learner, optimizer, scaler, device, dtype, rank, world):
     """--benchmark: time steps, after a few to warm up, and print what they reach, one `key value` a line."""

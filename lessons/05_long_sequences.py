@@ -125,7 +125,7 @@ if __name__ == '__main__':
 # exercises
 # 1. Let sequences() draw from 256 symbols instead of sixteen, eight bits each instead of four. Is it bits
 #    that a state remembers, or symbols?
-# 2. Turn the targets round, and compare with test.out in recovered(). What should happen: read backwards, they
-#    are as hard as the others read forwards, and the other way round, since for random letters it is the same
-#    task.
+# 2. Turn the targets round, and compare with test.out in recovered(). What should happen: read backwards,
+#    they are as hard as the others read forwards, and the other way round, since for random letters it is the
+#    same task.
 # 3. Give the copying model two layers of half the size. Do they remember more than one?

@@ -7,8 +7,8 @@ what the encoder read at the beginning, and to say "sings" what it read at the v
 words between the two, of two kinds: "very" over and over, where little else has to be kept, and "in Oslo in
 Riga ...", one of twelve cities after the other, each of which has to be said too.
 
-Before you run it, write down: which is lost first without attention, the subject, the verb, the verb's
-ending (sing, sings), or what is between? From which distance on, with either kind of words between? Does it
+Before you run it, write down: which is lost first without attention, the subject, the verb, or what is
+between? From which distance on, with either kind of words between? Does it
 help to read the source backwards (Sutskever et al. 2014), and whom? To double the state?
 
     python lessons/09_without_attention.py
@@ -117,7 +117,7 @@ if __name__ == '__main__':
 # -----------------------------------------------------------------------------
 # what we measured
 # (--max_steps=2000 --seeds=3, 22, 23 and 25 November 2026; tables, figures, hardware: README.md)
-# With cities between, subject, verb and its ending are right in all sentences, up to 40 words apart, in all
+# With cities between, subject and verb are right in all sentences, up to 40 words apart, in all
 # four models: distance is no obstacle. Attention has all the cities at their place; from six words on the
 # three without it have 8 to 11 %, where 8 is chance, reversed or with twice the state too. It is what lies
 # between that a state without attention did not learn to carry in 2,000 steps.

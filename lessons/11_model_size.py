@@ -90,7 +90,7 @@ if __name__ == '__main__':
 # 2.77, 4.36. At equal steps the larger state is better, up to 512; at equal minutes 256 is best. On 5,000
 # captions of Multi30k all four reach a loss of 2.01 to 2.06 and 27 BLEU, while the training loss falls from
 # 1.30 to 0.55: the larger model learns the captions by heart. The predicted peak is right to 4 % for all
-# captions but 1,024, an eighth too low; on the toy corpus it is up to a third too low, since train.py keeps
+# captions but 1,024, an eighth too low; on the toy corpus it is up to 37 % too low, since train.py keeps
 # what it has freed.
 #
 # exercises

@@ -126,11 +126,13 @@ if __name__ == '__main__':
 # translations bring 10.1, 5.4 and 2.0. Sampled sources are worse to look at (12, 17 and 20 BLEU against the
 # real ones, the beam's 21, 28 and 32) and teach less, 2.0 and 1.0, and with 10,000 pairs they harm; a tag
 # before them does not help. Words left out or replaced cost up to one, as dropout does their work already,
-# we suspect. What Edunov et al. found for much text, that samples and beams with noise teach most, is not
-# so for little: their models to translate back were good.
+# we suspect. What Edunov et al. found for much text, that samples teach more than the beam, is not so for
+# little; we suspect because their models to translate back were good. (Their beam with noise in place of the
+# clean one we did not try.)
 #
 # exercises
-# 1. Put the test set's pairs among the real ones. What should happen: nothing. Where a side stands in
-#    validation or test, prepare.py takes no pair ("held out" in its report and in meta.json).
+# 1. Put the test set's pairs among the real ones. What should happen: nothing, but for noise that is drawn
+#    anew. Where a side stands in validation or test, prepare.py takes no pair ("held out" in its report and
+#    in meta.json).
 # 2. Translate back a second time, with a model that was itself trained on back-translations. Is it better?
 # 3. A tenth of the words left out harms. Leave out a thirtieth, a hundredth: is there a share that does not?

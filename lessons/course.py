@@ -6,7 +6,7 @@ root = pathlib.Path(__file__).parent.parent
 sys.path.insert(0, str(root))
 
 import plot
-from tokenizer import fail, override, read_meta, replacing
+from tokenizer import fail, override, replacing
 
 TINY = dict(n_embd=16, n_hidden=32, batch_tokens=300, max_steps=2, max_minutes=0, eval_interval=2,
             eval_sentences=2, log_interval=1)
@@ -60,11 +60,11 @@ def run(script, smoke, **flags):
     return printed.read()
 
 def train(out_dir, smoke, **flags):
-    """Train, unless the same command of the same code has run to its end; returns its log, dicts."""
+    """Train, unless the same command, with the same code and data, has run to its end; returns its log."""
     flags = {**flags, 'out_dir': out_dir, 'plot': False, **(TINY if smoke else {})}
-    done = pathlib.Path(out_dir, 'done.txt')
-    code = [zlib.crc32((root / name).read_bytes()) for name in ('model.py', 'train.py')]
-    command = f'{flags} {read_meta(flags["data_dir"])["files"]} {code}'    # and what the data are
+    data, done = pathlib.Path(flags['data_dir']), pathlib.Path(out_dir, 'done.txt')
+    seen = root / 'model.py', root / 'train.py', data / 'meta.json', *sorted(data.glob('vocab.*.txt'))
+    command = f'{flags} {[zlib.crc32(path.read_bytes()) for path in seen]}'
     if not done.exists() or done.read_text(encoding='utf-8') != command:
         done.unlink(missing_ok=True)
         run('train.py', smoke, **flags)
