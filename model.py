@@ -14,9 +14,11 @@ docstring says otherwise:
 Models of the literature as flags of train.py:
 
     Sutskever et al. 2014   --n_layer=4 --attention=none --bidirectional=false --reverse_source --tied=false
-    Bahdanau et al. 2015    --cell=gru --attention=additive
-    Luong et al. 2015       --attention=general --input_feeding        (or dot, or without input feeding)
+    Bahdanau et al. 2015    --cell=gru --attention=additive --tied=false
+    Luong et al. 2015       --n_layer=4 --bidirectional=false --reverse_source --tied=false
+                            --attention=general --input_feeding         (or dot, or without input feeding)
     Vaswani et al. 2017     --arch=transformer --n_layer=6 --n_embd=512 --n_hidden=2048 --n_head=8
+                            (but with the norms in front)
 """
 import contextlib, ctypes, math
 from dataclasses import dataclass
@@ -25,7 +27,6 @@ from typing import NamedTuple
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
-from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from tokenizer import PAD, fail
@@ -233,8 +234,9 @@ class OutputLoss(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x, weight, bias, targets, smoothing):
         """x (N, D), weight (V, D), bias (V,), targets (N,) -> the mean smoothed loss, the mean plain loss."""
-        N, V, dtype = len(x), len(weight), x.dtype      # under autocast x has the lower precision already
-        size, low_weight = 512 if x.device.type == 'cpu' else 4096, weight.to(dtype)
+        N, V, device = len(x), len(weight), x.device.type
+        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
+        size, x, low_weight = 512 if device == 'cpu' else 4096, x.to(dtype), weight.to(dtype)
         dx, dweight, dbias = torch.empty_like(x), torch.zeros_like(weight), torch.zeros_like(bias)
         plain = uniform = 0.0
         for rows in (slice(i, i + size) for i in range(0, N, size)):
@@ -294,7 +296,8 @@ class Translator(nn.Module):
         """
         The same for words (B, T) that follow on a state; also returns the state after them. Padding never
         reaches the output layer, where most of the time goes. With sampled_words, in training, the words of
-        the batch compete with so many others, drawn anew each time, instead of with all (Jean et al. 2015).
+        the batch compete with so many others, drawn anew each time, instead of with all (after Jean et al.
+        2015, who take the words of a part of the corpus).
         """
         vectors, _, state = self.teach(target_in, memory, state)                        # (B, T, D)
         real = target_out != PAD                                                        # (B, T)
@@ -487,9 +490,7 @@ class Attention(nn.Module):
         """x (B, Q, E) asks; mask (B, S), true where there is a word; causal: the future is not to be seen."""
         mask = None if mask is None else mask[:, None, None]                            # (B, 1, 1, S)
         queries = self.heads(self.query(x))                                             # (B, n_head, Q, ·)
-        # flash attention is for long texts: on sentences, on a CPU, its way back was a third of a step
-        with sdpa_kernel(SDPBackend.MATH) if x.device.type == 'cpu' else contextlib.nullcontext():
-            found = F.scaled_dot_product_attention(queries, keys, values, mask, is_causal=causal)
+        found = F.scaled_dot_product_attention(queries, keys, values, mask, is_causal=causal)
         return self.out(found.transpose(1, 2).flatten(2))                               # (B, Q, E)
 
     @torch.no_grad()
@@ -614,6 +615,8 @@ def choose_device(device):
     with contextlib.suppress(RuntimeError, AssertionError):
         torch.empty(1, device=device).zero_()
         if torch.device(device).type in ('cpu', 'cuda', 'mps'):
+            # flash attention is for long texts: on sentences, on a CPU, its way back was a third of a step
+            torch.backends.cuda.enable_flash_sdp(device != 'cpu')
             return device
     fail(f'--device={device} is not to be had here: leave it out, or take cpu, cuda or mps')
 

@@ -39,7 +39,7 @@ length_norm = 'gnmt'        # what is raised to it: gnmt, their (5 + words) / 6,
 coverage_penalty = 0.0      # beta of the same equation, for source words that were hardly looked at
 min_length = 0              # words of a translation at the least ...
 max_length = 0              # ... and at the most; 0: twice those of the source and ten
-temperature = 0.0           # above 0 words are drawn at random, without penalties; 1: as the model says
+temperature = 0.0           # above 0 words are drawn at random, the penalties aside; 1: as the model says
 top_k = 0                   # ... from so many of the likeliest; 0: from all
 n_best = 1                  # translations shown of each sentence; more than one: with their scores
 replace_unknown = True      # put the source word that attention looks at in place of <unk> ...
@@ -237,7 +237,7 @@ def attention_weights(model, source, lengths, tokens):
 def unknowns_replaced(model, source, lengths, tokens, source_words, target_vocab, lexicon):
     """
     The target words of a batch as lists, <unk> replaced by the source word that had the greatest attention
-    when it was written (Luong et al. 2015b): a rare one if there is any, else a word rather than a sign,
+    when it was written (Jean et al. 2015, 3.3): a rare one if there is any, else a word rather than a sign,
     since the unknown is hardly ever an article. Where the lexicon, a dict, has that word, its translation is
     taken. source (B, S), tokens (B, T), source_words: B lists.
     """
@@ -310,7 +310,7 @@ def translate(texts, model, source_vocab, target_vocab, beam_size=5, n_best=1, r
 # scores, as sacreBLEU computes them (Post 2018)
 
 def tokenize_13a(text):
-    """The tokenisation of mteval-v13a, the WMT's own script, on which all published scores rest."""
+    """The tokenisation of mteval-v13a, NIST's script, by which WMT scores."""
     text = text.replace('<skipped>', '')
     for entity, sign in ('&quot;', '"'), ('&amp;', '&'), ('&lt;', '<'), ('&gt;', '>'):
         text = text.replace(entity, sign)

@@ -395,6 +395,8 @@ def test_batches_go_on_where_they_stopped():
         orders.append(np.concatenate([numbers for numbers, _, over in whole if epoch < over <= epoch + 1]))
         assert (np.sort(orders[epoch]) == np.arange(n)).all()
     assert (orders[0] != orders[1]).any() and whole[-1][2] == 2
+    seen = np.cumsum([len(numbers) for numbers, _, _ in whole]) / n
+    assert max(abs(seen - [over for _, _, over in whole])) < 0.03                  # the last pool is short
     first = [numbers for numbers, (epoch, pool, _), _ in whole if (epoch, pool) == (0, 0)]
     assert len(np.unique(np.concatenate(first) // train.RUN)) == train.POOL // train.RUN
     for step in 5, len(first) - 1, len(first), len(whole) // 2 + 5:
@@ -441,8 +443,10 @@ def flags(**values):
     """train.py's globals for a while."""
     before = {name: getattr(train, name) for name in values}
     vars(train).update(values)
-    yield
-    vars(train).update(before)
+    try:
+        yield
+    finally:
+        vars(train).update(before)
 
 def test_truncated_backpropagation():
     """Segments as long as the target: the whole gradient; shorter: the same loss, another gradient."""
@@ -1536,8 +1540,15 @@ train.main(train.override(vars(train)))
     def logged(folder):
         entries = plot.read_log(f'{work.name}/{folder}')[1:]
         return [(e['step'], e.get('loss'), e.get('valid_loss')) for e in entries]
-    out, _ = run([breaks_off, '--out_dir=again', *tiny.split()])
+    out, _ = run([breaks_off, '--out_dir=again', *tiny.split()], status=130)
     assert read('again')['step'] == 46 and 'interrupted' in out and logged('again')[-1][0] == 40
+    full = write('full.py', f'''import resource, signal, sys; sys.path.insert(0, {str(here)!r})
+import train
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))
+train.main(train.override(vars(train)))
+''')
+    refused([full, '--out_dir=again', '--resume'], 'again/', 'disk full')
     run('train.py --out_dir=again --resume')
     whole, again = read('checkpoints'), read('again')
     assert whole['step'] == again['step'] == 60 and whole['best'] == again['best']
@@ -1635,7 +1646,7 @@ def test_help_names_every_flag_with_its_default():
             assert repr(value) in line and len(line.split(repr(value), 1)[1].strip()) > 3, line
 
 def test_commands_in_the_readme_exist():
-    text = (here / 'README.md').read_text(encoding='utf-8')
+    text = re.sub(r' *\\?\n *(?=--)', ' ', (here / 'README.md').read_text(encoding='utf-8'))
     flags = {script: {**tokenizer.settings(vars(sys.modules[script])), 'help': 1} for script in SCRIPTS}
     commands = [(m.group(1), m.group(2)) for m in re.finditer(r'python (\w+)\.py([^`\n&|]*)', text)]
     assert len(commands) > 8

@@ -56,10 +56,10 @@ sampled_words = 0           # words that the right ones compete with in training
 max_steps = 0               # stop after so many updates, ...
 max_epochs = 0.0            # ... so many passes over the data, ...
 max_minutes = 0.0           # ... or so many minutes; with all three at 0: after 3 epochs
-learning_rate = 5e-3        # after the warm-up; from there it falls to zero along half a cosine
+learning_rate = 5e-3        # greatest; times the warm-up, and half a cosine that falls to zero at the end
 warmup_steps = 200          # updates in which the learning rate grows to its full size
 weight_decay = 0.01         # AdamW's
-label_smoothing = 0.1       # probability given to all the other words (Szegedy et al. 2016)
+label_smoothing = 0.1       # probability that is spread evenly over all words (Szegedy et al. 2016)
 grad_clip = 1.0             # greatest norm of the gradient, 0: no limit
 average = 0.0               # how much of the averaged weights stays at a step (0.999), 0: no averaging
 log_interval = 50           # updates between progress lines
@@ -109,12 +109,14 @@ def batches_from(place, source_offsets, target_offsets):
         runs = np.random.default_rng([seed, epoch]).permutation(-(-n // RUN))
         n_pools = -(-len(runs) * RUN // POOL)
         for p in range(place[1] if epoch == place[0] else 0, n_pools):
-            numbers = (runs[p * POOL // RUN:(p + 1) * POOL // RUN, None] * RUN + np.arange(RUN)).ravel()
+            mine = runs[p * POOL // RUN:(p + 1) * POOL // RUN]
+            numbers = (mine[:, None] * RUN + np.arange(RUN)).ravel()
             batches = make_batches(numbers[numbers < n], source_offsets, target_offsets,
                                    batch_tokens * grad_accum, np.random.default_rng([seed, epoch, p]))
             for b, batch in enumerate(batches, 1):
                 if (epoch, p, b) > tuple(place):
-                    yield batch, (epoch, p, b), epoch + (p + b / len(batches)) / n_pools
+                    over = p * POOL // RUN + b / len(batches) * len(mine)       # runs of this epoch
+                    yield batch, (epoch, p, b), epoch + over / len(runs)
 
 def pad(numbers, ids, offsets):
     """Sentences of a set -> ids (B, longest), each with <eos> and padding behind it; the lengths (B,)."""
@@ -255,8 +257,15 @@ def progress(step, epoch, minutes):
     return min(1.0, max(done / limit if limit else 0.0 for done, limit in limits))
 
 def learning_rate_at(step, done):
-    """Linear warm-up, then half a cosine to zero (Loshchilov & Hutter 2017)."""
+    """A linear warm-up times half a cosine over the whole run (Loshchilov & Hutter 2017)."""
     return learning_rate * min(1.0, (step + 1) / warmup_steps) * (1 + math.cos(math.pi * done)) / 2
+
+def say(line):
+    """Print at once; where nobody reads along any more, tee or head, training goes on for its own sake."""
+    try:
+        print(line, flush=True)
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, 'w')
 
 def check_finite(loss, what, step, rate):
     if not math.isfinite(loss):
@@ -300,8 +309,8 @@ def peak_memory(device):
 def report_speed(config, batches, train_set, learner, optimizer, scaler, device, dtype, rank, world):
     """--benchmark: time steps, after a few to warm up, and print what they reach, one `key value` a line."""
     def wait():
-        if device.startswith('cuda'):
-            torch.cuda.synchronize()
+        if device != 'cpu':
+            getattr(torch, device.split(':')[0]).synchronize()      # cuda or mps
     warm, steps, some = min(10, benchmark), [], []
     for step, (numbers, _, _) in enumerate(itertools.islice(batches, warm + benchmark)):
         began = time.perf_counter()
@@ -382,9 +391,8 @@ def main(given):
 
     # the model and its optimizer
     torch.manual_seed(seed)
-    where = choose_device(device)
-    if where == 'cuda' and world > 1:
-        where = choose_device(f'cuda:{os.environ["LOCAL_RANK"]}')
+    mine = f'cuda:{os.environ["LOCAL_RANK"]}' if world > 1 else 'cuda'     # of this machine's GPUs
+    where = choose_device(mine if device in ('auto', 'cuda') and torch.cuda.is_available() else device)
     if where.startswith('cuda:'):
         torch.cuda.set_device(where)
     kind = choose_dtype(dtype, where)
@@ -435,8 +443,12 @@ def main(given):
 
     def save(name, **more):
         with replacing(f'{out_dir}/{name}') as file:
-            torch.save({'format': 'nanoseq2seq 1', 'model_config': model_config, 'config': config, **of_data,
-                        'lexicon': source_vocab.lexicon, 'step': step, 'best': best, **more}, file)
+            try:
+                torch.save({'format': 'nanoseq2seq 1', 'model_config': model_config, 'config': config,
+                            **of_data, 'lexicon': source_vocab.lexicon, 'step': step, 'best': best,
+                            **more}, file)
+            except RuntimeError:                    # which hides what the system said
+                fail(f'cannot write {out_dir}/{name}, is the disk full? Make room, and go on with --resume')
             if name == 'last.pt' and os.path.exists(f'{out_dir}/last.pt'):
                 os.replace(f'{out_dir}/last.pt', f'{out_dir}/previous.pt')      # should this one be damaged
 
@@ -508,8 +520,8 @@ def main(given):
             loss, norm = (torch.stack(values).mean().item() for values in (losses, norms))
             check_finite(loss, 'loss', step, rate)
             speed, left = words / (time.time() - since), seconds / done * (1 - done) if done else 0.0
-            print(f'step {step} | loss {loss:.4f} | grad norm {norm:.2f} | lr {rate:.2e} | '
-                  f'{speed:,.0f} tokens/s | {timedelta(seconds=int(left))} left', flush=True)
+            say(f'step {step} | loss {loss:.4f} | grad norm {norm:.2f} | lr {rate:.2e} | '
+                f'{speed:,.0f} tokens/s | {timedelta(seconds=int(left))} left')
             log(loss=loss, grad_norm=norm, learning_rate=rate, tokens_per_second=speed, words=words,
                 minutes=seconds / 60, minutes_left=left / 60)
             losses, norms, words, since = [], [], 0, time.time()
@@ -518,12 +530,19 @@ def main(given):
         draw_progress(running=False)
     if world > 1:
         dist.barrier()              # nobody leaves while number 0 still saves
-    print(f'ended at step {step}, {stop[0]}; best validation loss {best:.4f}; next:  python sample.py '
-          + (f'--checkpoint={out_dir}/best.pt ' if out_dir != 'checkpoints' else '') + '--text="..."')
+    say(f'ended at step {step}, {stop[0]}; best validation loss {best:.4f}; next:  python sample.py '
+        + (f'--checkpoint={out_dir}/best.pt ' if out_dir != 'checkpoints' else '') + '--text="..."')
+    if stop[0] == 'interrupted':
+        sys.exit(130)               # what stands behind && in the shell does not begin
 
 if __name__ == '__main__':
     try:
         main(override(globals()))
+    except KeyboardInterrupt:                       # before the first step
+        print('stopped', file=sys.stderr)
+        sys.exit(130)
+    except OSError as error:
+        fail(f'{error.filename or out_dir}: {error.strerror or error}')
     except RuntimeError as error:
         if not out_of_memory(error):
             raise
