@@ -507,6 +507,8 @@ def main(given):
     if not 1 <= min(numbers) <= max(numbers) <= 10000 or n_best > beam_size and not temperature:
         fail('--beam_size, --n_best, --batch_size and lengths are from 1 to 10000, and --n_best is at most '
              '--beam_size')
+    if top_k and not temperature:
+        fail('--top_k goes with --temperature')
     if length_penalty > 5 or 0 < temperature < 0.001:
         fail('--length_penalty is at most 5, and --temperature at least 0.001')
     if length_norm not in ('gnmt', 'words'):

@@ -106,7 +106,7 @@ def main():
             scores = []
             for seed in range(1, seeds + 1):
                 train(f'{folder}-{seed}', smoke, data_dir=folder, seed=seed, **how)
-                scores.append(evaluate(f'{folder}-{seed}', folder, smoke, replace_unknown=True)['BLEU'])
+                scores.append(evaluate(f'{folder}-{seed}', folder, smoke)['BLEU'])
             kept = read_meta(folder)['files'][f'train.{langs[0]}']['sentences']
             rows.append([f'{size:,}', name, f'{kept:,}', spread(scores)])
             bars.append((name, statistics.mean(scores), statistics.stdev(scores) if seeds > 1 else 0))
