@@ -300,7 +300,8 @@ def peak_memory(device):
         return torch.cuda.max_memory_allocated() / 2 ** 20
     if sys.platform == 'linux':         # where ru_maxrss is at least that of the process that began this one
         with open('/proc/self/status') as status:
-            return next(int(line.split()[1]) for line in status if line.startswith('VmHWM:')) / 2 ** 10
+            peaks = [int(line.split()[1]) for line in status if line.startswith('VmHWM:')]       # kilobytes
+        return peaks[0] / 2 ** 10 if peaks else math.nan
     if sys.platform == 'darwin':
         import resource
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2 ** 20
