@@ -8,8 +8,8 @@ words between the two, of two kinds: "very" over and over, where little else has
 Riga ...", one of twelve cities after the other, each of which has to be said too.
 
 Before you run it, write down: which is lost first without attention, the subject, the verb, or what is
-between? From which distance on, with either kind of words between? Does it
-help to read the source backwards (Sutskever et al. 2014), and whom? To double the state?
+between? From which distance on, with either kind of words between? Does it help to read the source backwards
+(Sutskever et al. 2014), and whom? To double the state?
 
     python lessons/09_without_attention.py
     python lessons/09_without_attention.py --max_steps=2000
