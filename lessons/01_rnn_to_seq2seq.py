@@ -56,7 +56,7 @@ class Tagger(torch.nn.Module):
         return self.output(h)                                                           # (B, S, V)
 
 def train_tagger(sets, vocabs, seed):
-    """The same data and as many steps as the others; targets are cut at the batch's longest source."""
+    """The same data and as many steps as the others; a target longer than its source is cut."""
     torch.manual_seed(seed)
     training.batch_tokens, training.seed = batch_tokens, seed
     net = Tagger(*map(len, vocabs))
@@ -65,6 +65,7 @@ def train_tagger(sets, vocabs, seed):
     for _ in range(2 if smoke else max_steps):
         words, _, _, wanted, _ = training.to_batch(next(batches)[0], *sets, 'cpu')      # (B, S), (B, T)
         wanted = F.pad(wanted, (0, words.shape[1]))[:, :words.shape[1]]                 # (B, S)
+        wanted = wanted.masked_fill(words == PAD, PAD)      # what is longer than its source ends unfinished
         loss = F.cross_entropy(net(words).transpose(1, 2), wanted, ignore_index=PAD)
         optimizer.zero_grad()
         loss.backward()

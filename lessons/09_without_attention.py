@@ -36,20 +36,21 @@ learning_rate = 5e-3
 seeds = 1
 smoke = False
 # -----------------------------------------------------------------------------
-WHAT = 'the subject', 'the verb', 'the verb, wrong ending', 'what is between, at its place'
+WHAT = ('the subject', 'the verb', 'the verb, wrong ending', 'of what is between, the words at their place',
+        'all of what is between')
 DISTANCES = 2, 6, 10, 16, 20, 30, 40        # German words between subject and verb
 SUBJECTS = list(itertools.product(prepare.NOUNS['human'], (False, True)))     # a noun, and whether many of it
 VERBS = [verb for _, verb in prepare.FRAMES['human', 'nothing']]
 CITIES = 'Basel Berlin Bremen Kassel London Madrid Oslo Paris Potsdam Riga Stuttgart Zagreb'.split()
 
-def sentence(rng, distance, between, new):
+def sentence(rng, distance, between, fifths):
     """
     A clause with that many words, an even number, between subject and verb: German, English, and what to look
-    for, the English subject and the two forms of the verb, the right one first. A fifth of the pairs of
-    subject and verb are new: kept out of the training text.
+    for, the English subject and the two forms of the verb, the right one first. Which of the pairs of subject
+    and verb may be drawn is said in fifths of all.
     """
     s, v = rng.choice([(s, v) for s in range(len(SUBJECTS)) for v in range(len(VERBS))
-                       if ((s // 2 + v) % 5 == 0) == new])
+                       if (s // 2 + v) % 5 in fifths])
     (noun, many), verb = SUBJECTS[s], VERBS[v]
     subject = dict(noun=noun, cls='human', det=prepare.DETERMINERS['many' if many else 'one'][0], many=many,
                    fem=noun['fem'], gender=3 if many else noun['gender'])
@@ -64,15 +65,16 @@ def sentence(rng, distance, between, new):
             (who.split()[-1], *forms))
 
 def what_is_right(found, texts):
-    """The shares, in percent, of the translations that have each thing of WHAT; of the last, of its words."""
-    n_said, n_right, n_between = [0, 0, 0], 0, 0
+    """The shares, in percent, of the translations that have each thing of WHAT; of the fourth, of its words."""
+    n_said, n_right, n_between, n_whole = [0, 0, 0], 0, 0, 0
     for text, (_, english, wanted) in zip(found, texts):
         text, english = text.rstrip('.').split(), english.rstrip('.').split()
         n_said = [n + (word in text) for n, word in zip(n_said, wanted)]
         between = [i for i in range(4, len(english)) if english[i] != 'in']         # from the fifth word on
         n_right += sum(text[i:i + 1] == english[i:i + 1] for i in between)
         n_between += len(between)
-    return *(100 * n / len(texts) for n in n_said), 100 * n_right / n_between
+        n_whole += text[4:] == english[4:]
+    return *(100 * n / len(texts) for n in n_said), 100 * n_right / n_between, 100 * n_whole / len(texts)
 
 def main():
     rows, curves = [], []
@@ -81,11 +83,16 @@ def main():
             'none, twice the state': dict(attention='none', n_hidden=2 * n_hidden)}
     for between in 'very', 'cities':
         rng = random.Random(1)
-        distances = (2 * int(1 + 20 * rng.random() ** 2) for _ in range(600 if smoke else 40000))
-        pairs = [sentence(rng, distance, between, new=False)[:2] for distance in distances]  # most are near
-        folder = course.make_data_of(pairs, f'{out_dir}/{between}', ('de', 'en'), smoke,
-                                     drop_duplicates=False)     # else the short ones are few
-        tests = {distance: [sentence(rng, distance, between, new=True) for _ in range(5 if smoke else 200)]
+        def pairs(n, fifths):
+            distances = (2 * int(1 + 20 * rng.random() ** 2) for _ in range(n))         # most are near
+            return [sentence(rng, distance, between, fifths)[:2] for distance in distances]
+        held_out = {}           # the subjects and verbs of the test are together neither here nor in training
+        for side, lines in zip(('source', 'target'), zip(*pairs(200, [1]))):
+            held_out[f'valid_{side}'] = held_out[f'test_{side}'] = f'{out_dir}/{between}-valid.{side}'
+            course.write(f'{out_dir}/{between}-valid.{side}', lines)
+        folder = course.make_data_of(pairs(600 if smoke else 40000, [2, 3, 4]), f'{out_dir}/{between}',
+                                     ('de', 'en'), smoke, drop_duplicates=False, **held_out)
+        tests = {distance: [sentence(rng, distance, between, [0]) for _ in range(5 if smoke else 200)]
                  for distance in DISTANCES}
         for name, how in arms.items():
             shares = {what: {distance: [] for distance in DISTANCES} for what in WHAT}

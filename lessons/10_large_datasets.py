@@ -89,10 +89,13 @@ def train_on(data_dir, batches, widest, flags, learner, seed, learning_rate):
     def step(numbers, rate):
         parts = list(training.my_share(numbers, sets, 'cpu', 0, 1))
         training.train_step(learner, parts, rate, optimizer, scaler, 1)
-    began = time.perf_counter()
+    n_cold, began = len(batches) // 10, time.perf_counter()
     for i, numbers in enumerate(batches):
+        if i == n_cold:                                                         # what came before was slower
+            began = time.perf_counter()
         step(numbers, training.learning_rate_at(i, i / len(batches)))
-    speed = sum(training.count_words(n, sets[1][1]) for n in batches) / (time.perf_counter() - began)
+    n_words = sum(training.count_words(n, sets[1][1]) for n in batches[n_cold:])
+    speed = n_words / (time.perf_counter() - began)
     loss = training.evaluate(model, *read(data_dir, 'valid'), 'cpu', dtype)
     step(widest, 0.0)                                                           # has the peak
     return speed, training.peak_memory('cpu'), loss
