@@ -18,7 +18,7 @@ import time
 import course
 import plot
 from course import best_loss, evaluate, spread, table, train, values
-from model import choose_dtype, keep_freed_memory
+from model import choose_device, choose_dtype, keep_freed_memory
 from sample import load, translate
 from tokenizer import read_lines, read_meta
 
@@ -57,7 +57,8 @@ def speed(checkpoint, texts):
     return len(texts) / (time.perf_counter() - began)
 
 def main():
-    keep_freed_memory()
+    keep_freed_memory()                             # and on this device, as sample.py does
+    choose_device('cpu')
     meta = read_meta(data_dir)
     n_all = meta['files'][f'train.{meta["source_lang"]}']['sentences']
     lines = sorted(read_lines(f'{data_dir}/test.{meta["source_lang"]}'), key=len)
