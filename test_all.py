@@ -1645,15 +1645,23 @@ def test_help_names_every_flag_with_its_default():
             line = next(line for line in out.splitlines() if line.startswith(f'  --{key}='))
             assert repr(value) in line and len(line.split(repr(value), 1)[1].strip()) > 3, line
 
-def test_commands_in_the_readme_exist():
-    text = re.sub(r' *\\?\n *(?=--)', ' ', (here / 'README.md').read_text(encoding='utf-8'))
-    flags = {script: {**tokenizer.settings(vars(sys.modules[script])), 'help': 1} for script in SCRIPTS}
-    commands = [(m.group(1), m.group(2)) for m in re.finditer(r'python (\w+)\.py([^`\n&|]*)', text)]
-    assert len(commands) > 8
-    for script, arguments in commands:
-        assert (here / f'{script}.py').exists(), script
-        for flag in re.findall(r'--(\w+)', arguments):
-            assert flag in flags[script], f'{script}.py has no --{flag}'
+def test_commands_and_flags_in_the_texts_exist():
+    flags = {script: {*tokenizer.settings(vars(sys.modules[script])), 'help'} for script in SCRIPTS}
+    lessons = sorted(here.glob('lessons/[0-9]*.py'))
+    for lesson in lessons:
+        config = lesson.read_text(encoding='utf-8').split('# ---')[1]
+        flags[f'lessons/{lesson.stem}'] = set(re.findall(r'^(\w+) = ', config, re.MULTILINE))
+    torchrun = {'nproc_per_node', 'nnodes', 'rdzv_backend', 'rdzv_endpoint'}
+    n_commands = 0
+    for path in here / 'README.md', here / 'lessons/README.md', *lessons:
+        text = re.sub(r' *\\?\n *(?=--)', ' ', path.read_text(encoding='utf-8'))
+        for script, arguments in re.findall(r'python ([\w/]+)\.py([^`\n&|]*)', text):
+            n_commands += 1
+            for flag in re.findall(r'(?<!\S)--(\w+)', arguments):
+                assert flag in flags[script], f'{path}: {script}.py has no --{flag}'
+        for flag in re.findall(r'(?<![\w|-])--(\w+)', text):         # in tables and sentences too
+            assert flag in set.union(torchrun, *flags.values()), f'{path}: --{flag}'
+    assert n_commands > 60
 
 def test_lessons():
     """Every arm of every lesson runs; what the runs are good for, the lessons themselves must show."""
