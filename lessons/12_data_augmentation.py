@@ -125,10 +125,10 @@ if __name__ == '__main__':
 # translated back by beam 5 bring 4.5, 2.4 and 0.6, greedily 3.9, 2.3 and 0.8, where as many real translations
 # bring 10.1, 5.4 and 2.0. Sampled sources are worse to look at (12, 17 and 20 BLEU against the real ones, the
 # beam's 21, 28 and 32) and teach less, 2.0 and 1.0, and with 10,000 pairs they harm; a tag before them does
-# not help, nor before the beam's (it costs 0.6 with 2,000). Words left out or replaced cost up to one, as
-# dropout does their work already, we suspect. What Edunov et al. found for much text, that samples teach more
-# than the beam, is not so for little; we suspect because their models to translate back were good. (Their
-# beam with noise in place of the clean one we did not try.)
+# not help, nor before greedy's, nor before the beam's (it costs 0.6 with 2,000). Words left out or replaced
+# cost up to one, as dropout does their work already, we suspect. What Edunov et al. found for much text, that
+# samples teach more than the beam, is not so for little; we suspect because their models to translate back
+# were good. (Their beam with noise in place of the clean one we did not try.)
 #
 # exercises
 # 1. Put the test set's pairs among the real ones. What should happen: nothing, but for noise that is drawn
