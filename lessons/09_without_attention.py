@@ -114,7 +114,7 @@ def main():
                                                   for distance, each in shares[WHAT[-1]].items()]))
     table(['between', 'model', '% right', *DISTANCES], rows)
     course.save(f'{out_dir}/09_distance.svg', plot.line_chart(
-        'What is between, word by word', 'words between subject and verb', '% at their place', curves,
+        'All of what is between', 'words between subject and verb', '% of the sentences', curves,
         may_be_log=False))
 
 if __name__ == '__main__':
@@ -123,11 +123,12 @@ if __name__ == '__main__':
 
 # -----------------------------------------------------------------------------
 # what we measured
-# (--max_steps=2000 --seeds=3, 22, 23 and 25 November 2026; tables, figures, hardware: README.md)
-# With cities between, subject and verb are right in all sentences, up to 40 words apart, in all
-# four models: distance is no obstacle. Attention has all the cities at their place; from six words on the
-# three without it have 8 to 11 %, where 8 is chance, reversed or with twice the state too. It is what lies
-# between that a state without attention did not learn to carry in 2,000 steps.
+# (--max_steps=2000 --seeds=3, 26 November 2026; tables, figures, hardware: README.md)
+# Subject and verb are right in all sentences, up to 40 words apart, in all four models: distance is no
+# obstacle. What lies between is. Attention has 99.5 % of the cities at their place. Without it a single one
+# is right in 11 % of the sentences, reversed in 28, with twice the state in 50 (8, 57 and 83, by the seed);
+# of several one may be known, and the rest is chance, 8 %. "Very" it counts, in five of nine cases, and is
+# wrong by even numbers, since it has seen odd ones alone; the other four do not stop saying it.
 #
 # exercises
 # 1. Write "Ich glaube, dass" and "I believe that" for "Weil" and "Because" (and in what_is_right() range(6,

@@ -84,7 +84,8 @@ def train_on(data_dir, batches, widest, flags, learner, seed, learning_rate):
     sets, meta = read(data_dir, 'train'), read_meta(data_dir)
     vocabs = (len(read_vocabulary(data_dir, meta[side])) for side in ('source_lang', 'target_lang'))
     model, dtype = build(Config(*vocabs, **flags)), choose_dtype('auto', 'cpu')
-    optimizer, scaler = torch.optim.AdamW(model.parameters()), torch.amp.GradScaler('cpu', enabled=False)
+    optimizer = torch.optim.AdamW(model.parameters(), fused=True)
+    scaler = torch.amp.GradScaler('cpu', enabled=False)
     learner = learner(model, 'cpu', dtype)
     def step(numbers, rate):
         parts = list(training.my_share(numbers, sets, 'cpu', 0, 1))
