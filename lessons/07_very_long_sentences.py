@@ -97,7 +97,7 @@ def looked_at(model, vocabs, pair):
     source, lengths = pad([vocabs[0].encode(pair[0]) + [EOS]])
     tokens, _ = pad([vocabs[1].encode(pair[1])])
     places = attention_weights(model, source, lengths, tokens)[0].argmax(-1)                    # (T,)
-    n = source.shape[1] - 1                                                                     # without <eos>
+    n = source.shape[1] - 1                                                                 # without <eos>
     off = (places - torch.linspace(0, n - 1, len(places))).abs().mean() / n
     return (places + 1).tolist(), 100 * off.item()
 

@@ -65,7 +65,7 @@ def sentence(rng, distance, between, fifths):
             (who.split()[-1], *forms))
 
 def what_is_right(found, texts):
-    """The shares, in percent, of the translations that have each thing of WHAT; of the fourth, of its words."""
+    """The percentages of the translations that have each thing of WHAT; of the fourth, of its words."""
     n_said, n_right, n_between, n_whole = [0, 0, 0], 0, 0, 0
     for text, (_, english, wanted) in zip(found, texts):
         text, english = text.rstrip('.').split(), english.rstrip('.').split()
@@ -131,8 +131,8 @@ if __name__ == '__main__':
 # wrong by even numbers, since it has seen odd ones alone; the other four do not stop saying it.
 #
 # exercises
-# 1. Write "Ich glaube, dass" and "I believe that" for "Weil" and "Because" (and in what_is_right() range(6,
-#    ...), as the sentence begins with more words). What should happen, if it goes as it went for us, who had
+# 1. Write "Ich glaube, dass" and "I believe that" for "Weil" and "Because" (and in what_is_right() 6 for
+#    every 4, as the sentence begins with more words). What should happen, if it goes as it went for us, who had
 #    changed cells and distances with it: without attention the subject is not learnt in as many steps, not
 #    even at two words. We suspect that the longer sentences are learnt from the shortest.
 # 2. Train on distances up to 20 and test up to 40. Which arm goes on beyond what it has seen?
