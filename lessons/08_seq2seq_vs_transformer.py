@@ -101,13 +101,13 @@ if __name__ == '__main__':
 
 # -----------------------------------------------------------------------------
 # what we measured
-# (--data_dir=data/multi30k --dropout=0.3 --max_minutes=8, with --seeds=3 on all of it, and mix for 20
-# minutes, 23 and 25 November 2026; tables, figures, hardware: README.md)
+# (--data_dir=data/multi30k --dropout=0.3 --max_minutes=8 --seeds=3, and mix for 20 minutes with one seed,
+# 23 to 26 November 2026; tables, figures, hardware: README.md)
 # At equal parameters and after eight minutes on one core the LSTM has 38.5 BLEU on all of Multi30k, the
-# Transformer 32.0; on 5,000 pairs 27.7 and 23.0, with dropout=0.3 for the Transformer too 24.2; on 208,300
+# Transformer 32.0; on 5,000 pairs 27.8 and 21.8, with dropout=0.3 for the Transformer too 24.2; on 208,300
 # pairs of longer texts, after twenty, 4.4 and 0.5. The Transformer is the first to learn something and is
 # passed when the LSTM's attention begins: stopped after 200 steps it is ahead (toy corpus, 16.3 and 0.2).
-# After thirty minutes it is at 33.4. Long sentences the LSTM translates two to five times as fast. What the
+# After thirty minutes it is at 33.4. Long sentences the LSTM translates two to three times as fast. What the
 # settings are worth: with a dropout of 0.3, half the learning rate and word vectors that started at a third
 # of their size (the target's at half) the Transformer had 23.2 on all of Multi30k.
 #
