@@ -165,8 +165,11 @@ def bar_chart(title, x_label, bars, width=640):
     room = 24 + LETTER * min(34, max(len(str(name)) for name, *_ in bars))
     height = 84 + 28 * len(bars)
     X = Axis([v + s * e for _, v, e in bars for s in (-1, 1)], room, width - 70, from_zero=True)
+    widest = 8 + LETTER * max(len(short(t)) for t in X.ticks)
+    every = math.ceil(widest * len(X.ticks) / (X.end - X.begin))        # that the numbers do not touch
     parts = [f'<line class="grid" x1="{X(t)}" x2="{X(t)}" y1="40" y2="{height - 44}"/>'
-             f'<text x="{X(t)}" y="{height - 26}" text-anchor="middle">{short(t)}</text>' for t in X.ticks]
+             f'<text x="{X(t)}" y="{height - 26}" text-anchor="middle">{short(t)}</text>'
+             for t in X.ticks[::every]]
     parts.append(f'<text x="{(X.begin + X.end) / 2:.1f}" y="{height - 6}" text-anchor="middle">'
                  f'{escape(x_label)}</text>')
     for i, (name, value, error) in enumerate(bars):
