@@ -1657,7 +1657,7 @@ def test_commands_and_flags_in_the_texts_exist():
         text = re.sub(r' *\\?\n *(?=--)', ' ', path.read_text(encoding='utf-8'))
         for script, arguments in re.findall(r'python ([\w/]+)\.py([^`\n&|]*)', text):
             n_commands += 1
-            for flag in re.findall(r'(?<!\S)--(\w+)', arguments):
+            for flag in re.findall(r'--(\w+)', arguments):
                 assert flag in flags[script], f'{path}: {script}.py has no --{flag}'
         for flag in re.findall(r'(?<![\w|-])--(\w+)', text):         # in tables and sentences too
             assert flag in set.union(torchrun, *flags.values()), f'{path}: --{flag}'
