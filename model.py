@@ -95,7 +95,7 @@ def lstm_step(x, recur, h, c):
 
 CELLS = {'rnn': (rnn_step, 1, 1), 'gru': (gru_step, 3, 1), 'lstm': (lstm_step, 4, 2)}   # step, G, N
 
-class LSTMThroughTime(torch.autograd.Function):
+class LSTMFunction(torch.autograd.Function):
     """
     lstm_step() over all steps, and its way back by hand. What a step computes, c' = f c + i g and
     h' = o tanh(c'), turns the loss's gradients dh' and dc' into
@@ -149,11 +149,11 @@ class LSTMThroughTime(torch.autograd.Function):
             dh = d[t] @ W
         return d, d.flatten(0, 1).t() @ hs[:-1].flatten(0, 1), dh, dc                   # W's: (4H, H)
 
-def is_word(x, lengths):
+def padding_mask(x, lengths):
     """x (B, S, ...), lengths (B,) -> (B, S), true where there is a word, false on padding."""
     return torch.arange(x.shape[1], device=x.device) < lengths.to(x.device)[:, None]
 
-def turn(x, lengths):
+def reverse_padded(x, lengths):
     """x (B, S, ·), each sentence from its last word to its first, the padding still behind it."""
     B, S, _ = x.shape
     steps, last = torch.arange(S, device=x.device), lengths.to(x.device)[:, None] - 1
@@ -161,7 +161,7 @@ def turn(x, lengths):
     places = places + S * torch.arange(B, device=x.device)[:, None]
     return x.flatten(0, 1).index_select(0, places.flatten()).view(x.shape)
 
-class Recurrent(nn.Module):
+class ScratchRNN(nn.Module):
     """
     A recurrent network by hand, of any depth, in one direction or two. Its parameters have the names and the
     shapes of torch's nn.RNN, nn.GRU and nn.LSTM, so that a checkpoint of either loads into the other. In the
@@ -171,7 +171,7 @@ class Recurrent(nn.Module):
     def __init__(self, cell, n_input, n_hidden, n_layer=1, dropout=0.0, bidirectional=False, manual=False):
         super().__init__()
         self.step, gates, self.n_states = CELLS[cell]
-        self.manual = manual                                    # with LSTMThroughTime
+        self.manual = manual                                    # with LSTMFunction
         self.n_hidden, self.n_layer, self.dropout = n_hidden, n_layer, dropout
         self.directions = ['', '_reverse'] if bidirectional else ['']
         for layer in range(n_layer):
@@ -191,17 +191,17 @@ class Recurrent(nn.Module):
         """
         (B, S, _), H, final = x.shape, self.n_hidden, []
         lengths = torch.full((B,), S) if lengths is None else lengths
-        live, ends = is_word(x, lengths)[:, :, None], lengths.to(x.device)[:, None, None] - 1
+        live, ends = padding_mask(x, lengths)[:, :, None], lengths.to(x.device)[:, None, None] - 1
         for layer in range(self.n_layer):
             if layer > 0:
                 x = F.dropout(x, self.dropout, self.training)
             outputs = []
             for direction in self.directions:           # padding is last either way: no step hears of it
-                inputs, nothing = turn(x, lengths) if direction else x, x.new_zeros(self.n_states, B, H)
+                inputs, nothing = reverse_padded(x, lengths) if direction else x, x.new_zeros(self.n_states, B, H)
                 before = [s[len(final)] for s in state] if state else nothing           # (B, H) each
                 every = self.run(inputs, before, f'_l{layer}{direction}')               # (B, S, H) each
                 final.append([s.take_along_dim(ends, 1)[:, 0] for s in every])          # (B, H) each
-                outputs.append(turn(every[0], lengths) if direction else every[0])
+                outputs.append(reverse_padded(every[0], lengths) if direction else every[0])
             x = torch.cat(outputs, dim=-1) * live                                       # (B, S, D * H)
         return x, tuple(torch.stack(states) for states in zip(*final))                  # (L * D, B, H) each
 
@@ -211,7 +211,7 @@ class Recurrent(nn.Module):
                                   for name in ('weight_ih', 'weight_hh', 'bias_ih', 'bias_hh'))
         if self.manual:
             inputs = F.linear(x.transpose(0, 1), W_ih, b_ih + b_hh)                     # (S, B, 4H)
-            every = LSTMThroughTime.apply(inputs, W_hh, *state)                         # (S, B, H) each
+            every = LSTMFunction.apply(inputs, W_hh, *state)                         # (S, B, H) each
             return [states.transpose(0, 1) for states in every]                         # (B, S, H) each
         def recur(h):
             return F.linear(h, W_hh, b_hh)                                              # (B, G * H)
@@ -224,7 +224,7 @@ class Recurrent(nn.Module):
 # -----------------------------------------------------------------------------
 # the output layer and its loss
 
-class OutputLoss(torch.autograd.Function):
+class LinearCrossEntropy(torch.autograd.Function):
     """
     Linear layer, softmax and cross entropy in one, a slice of the words at a time: the logits of a whole
     batch, by far the largest tensor of all, never stand in memory. In training the gradient is wanted
@@ -267,7 +267,7 @@ class OutputLoss(torch.autograd.Function):
 # -----------------------------------------------------------------------------
 # what both architectures share
 
-class WordDropout(nn.Dropout):
+class VariationalDropout(nn.Dropout):
     """Dropout with one mask a sentence, the same at each of its words (Gal & Ghahramani 2016)."""
 
     def forward(self, x):
@@ -275,13 +275,13 @@ class WordDropout(nn.Dropout):
             return x
         return x * super().forward(torch.ones_like(x[:, :1]))                   # (B, T, E) * (B, 1, E)
 
-class Translator(nn.Module):
+class EncoderDecoder(nn.Module):
     """What every architecture does alike, given its teach() and its output layer."""
 
     def forward(self, source, source_lengths, target_in):
         """Logits of every next word (B, T, V); source (B, S), lengths (B,), target_in (B, T) from <bos>."""
         memory = self.encode(source, source_lengths)
-        return self.output(self.teach(target_in, memory, self.start(memory, 1))[0])
+        return self.output(self.decode(target_in, memory, self.init_decoder_state(memory, 1))[0])
 
     def loss(self, source, source_lengths, target_in, target_out, label_smoothing=0.0, sampled_words=0):
         """
@@ -289,7 +289,7 @@ class Translator(nn.Module):
         without it to look at.
         """
         memory = self.encode(source, source_lengths)
-        return self.loss_from(memory, self.start(memory, 1), target_in, target_out, label_smoothing,
+        return self.loss_from(memory, self.init_decoder_state(memory, 1), target_in, target_out, label_smoothing,
                               sampled_words)[:2]
 
     def loss_from(self, memory, state, target_in, target_out, label_smoothing=0.0, sampled_words=0):
@@ -299,7 +299,7 @@ class Translator(nn.Module):
         the batch compete with so many others, drawn anew each time, instead of with all (after Jean et al.
         2015, who take the words of a part of the corpus).
         """
-        vectors, _, state = self.teach(target_in, memory, state)                        # (B, T, D)
+        vectors, _, state = self.decode(target_in, memory, state)                        # (B, T, D)
         real = target_out != PAD                                                        # (B, T)
         targets, weight, bias = target_out[real], self.output.weight, self.output.bias  # (N,), (V, D), (V,)
         if sampled_words and self.training:
@@ -310,27 +310,27 @@ class Translator(nn.Module):
             drawn[targets] = 0
             # each of the drawn stands for as many words as were not drawn
             weight, bias = weight[words], bias[words] + drawn * math.log((V - n_wanted) / max(1, drawn.sum()))
-        return *OutputLoss.apply(vectors[real], weight, bias, targets, label_smoothing), state
+        return *LinearCrossEntropy.apply(vectors[real], weight, bias, targets, label_smoothing), state
 
     def decode_step(self, tokens, state, memory):
         """
         One word further; tokens (R,) are the last words of the hypotheses, the beams of a sentence side by
         side. Returns logits (R, V), the new state, and the attention's weights (R, S).
         """
-        vectors, weights, state = self.teach(tokens[:, None], memory, state)            # (R, 1, D), (B, K, S)
+        vectors, weights, state = self.decode(tokens[:, None], memory, state)            # (R, 1, D), (B, K, S)
         return self.output(vectors[:, 0]), state, weights.flatten(0, 1)
 
 # -----------------------------------------------------------------------------
 # the recurrent translator
 
-class Memory(NamedTuple):
+class EncoderOutput(NamedTuple):
     """What the encoder hands over; every tensor has the sentence as its first dimension."""
-    values: torch.Tensor        # (B, S, H)     the encoder's output at each source word
-    keys: torch.Tensor          # (B, S, H)     the same, projected once for all the questions of attention
-    mask: torch.Tensor          # (B, S)        true where there is a word, false on padding
-    state: torch.Tensor         # (B, N, L, H)  the final states, with which the decoder begins
+    outputs: torch.Tensor       # (B, S, H)     the encoder's output at each source word
+    keys: torch.Tensor          # (B, S, H)     the same, projected once for all queries of attention
+    padding_mask: torch.Tensor  # (B, S)        true on words, false on padding
+    final_state: torch.Tensor   # (B, N, L, H)  the encoder's last states, with which the decoder begins
 
-class Seq2Seq(Translator):
+class RecurrentSeq2Seq(EncoderDecoder):
 
     def __init__(self, config):
         super().__init__()
@@ -340,7 +340,7 @@ class Seq2Seq(Translator):
         def recurrent(n_input, n_hidden, bidirectional=False):
             how = dict(dropout=config.dropout if L > 1 else 0.0, bidirectional=bidirectional)
             if config.scratch:
-                return Recurrent(config.cell, n_input, n_hidden, L, manual=config.manual_backward, **how)
+                return ScratchRNN(config.cell, n_input, n_hidden, L, manual=config.manual_backward, **how)
             torchs = {'rnn': nn.RNN, 'gru': nn.GRU, 'lstm': nn.LSTM}[config.cell]
             return torchs(n_input, n_hidden, L, batch_first=True, **how)
         D = E if config.tied else H                     # size of what the output layer sees
@@ -358,11 +358,11 @@ class Seq2Seq(Translator):
         self.output = nn.Linear(D, config.target_vocab)
         if config.tied:
             self.output.weight = self.target_embedding.weight       # Press & Wolf 2017: one vector a word
-        self.dropout = WordDropout(config.dropout)
+        self.dropout = VariationalDropout(config.dropout)
         for parameter in self.parameters():
             nn.init.uniform_(parameter, -0.1, 0.1)              # Luong et al. 2015, section 4.1
 
-    def by_state(self, state):
+    def unpack_state(self, state):
         """(R, N, L, H) -> N tensors (L, R, H), as the networks take them."""
         return tuple(s.contiguous() for s in state.permute(1, 2, 0, 3))
 
@@ -386,16 +386,16 @@ class Seq2Seq(Translator):
         """source (B, S) padded, source_lengths (B,) on the CPU -> Memory."""
         x = self.dropout(self.source_embedding(source))                                 # (B, S, E)
         if self.config.reverse_source:                  # the words turn round, <eos> and padding stay
-            x = turn(x, source_lengths - 1)
+            x = reverse_padded(x, source_lengths - 1)
         values, state = self.unroll(self.encoder, x, lengths=source_lengths)            # (B, S, H)
         if self.config.reverse_source:                  # and back: attention finds a word at its place
-            values = turn(values, source_lengths - 1)
+            values = reverse_padded(values, source_lengths - 1)
         state = torch.stack(state).unflatten(1, (self.config.n_layer, -1))              # (N, L, D, B, H / D)
         state = state.permute(3, 0, 1, 2, 4).flatten(3)                                 # (B, N, L, H)
         keys = self.key(values) if hasattr(self, 'key') else values                     # (B, S, H)
-        return Memory(values, keys, is_word(source, source_lengths), state)
+        return EncoderOutput(values, keys, padding_mask(source, source_lengths), state)
 
-    def look(self, h, memory):
+    def attend(self, h, memory):
         """
         Attention: how well each source word answers the question h (B, Q, H), Q steps of the target or beams,
         as weights (B, Q, S) that sum to one, zero on padding, and before them the words' mean by them (B, Q,
@@ -403,16 +403,16 @@ class Seq2Seq(Translator):
         Luong et al. 2015, 3.1, eq. 7: dot h s; general h W s. Bahdanau et al. 2015, A.1.2: v tanh(W h + U s).
         """
         if self.config.attention == 'none':
-            return None, h.new_zeros(*h.shape[:2], memory.mask.shape[1])
+            return None, h.new_zeros(*h.shape[:2], memory.padding_mask.shape[1])
         if self.config.attention == 'additive':
             both = self.query(h)[:, :, None] + memory.keys[:, None]                     # (B, Q, S, H)
             scores = self.score(torch.tanh(both)).squeeze(-1)                           # (B, Q, S)
         else:
             scores = h @ memory.keys.transpose(1, 2)                                    # (B, Q, S)
-        weights = scores.masked_fill(~memory.mask[:, None], float('-inf')).softmax(dim=-1)      # (B, Q, S)
-        return weights.to(memory.values.dtype) @ memory.values, weights
+        weights = scores.masked_fill(~memory.padding_mask[:, None], float('-inf')).softmax(dim=-1)      # (B, Q, S)
+        return weights.to(memory.outputs.dtype) @ memory.outputs, weights
 
-    def conclude(self, h, context):
+    def attentional_hidden_state(self, h, context):
         """
         The vector that the output layer sees, tanh(W_c [context; h]) (Luong et al. 2015, eq. 5), where
         Bahdanau et al. take the greater of two such values; without attention and tying the state itself.
@@ -428,25 +428,25 @@ class Seq2Seq(Translator):
         came of it. keep (R, 1, H): dropout's mask of h. Returns vectors (R, T, D), weights (B, K * T, S) and
         the state.
         """
-        (R, T, _), B, H = x.shape, len(memory.mask), self.config.n_hidden
+        (R, T, _), B, H = x.shape, len(memory.padding_mask), self.config.n_hidden
         early = self.config.attention == 'additive'
         if early:
             h = state['cell'][:, 0, -1:] * keep                                         # (R, 1, H)
-            context, weights = self.look(h.view(B, -1, H), memory)                      # (B, K, H)
+            context, weights = self.attend(h.view(B, -1, H), memory)                      # (B, K, H)
             x = torch.cat([x, context.view(R, 1, H)], dim=-1)                           # (R, 1, E + H)
         if self.config.input_feeding:
             x = torch.cat([x, state['fed']], dim=-1)                                    # (R, 1, E + D)
-        h, cell = self.unroll(self.decoder, x, self.by_state(state['cell']))            # (R, T, H)
+        h, cell = self.unroll(self.decoder, x, self.unpack_state(state['cell']))            # (R, T, H)
         h = (h * keep).view(B, -1, H)                                                   # (B, K * T, H)
         if not early:
-            context, weights = self.look(h, memory)
-        vectors = self.conclude(h, context).view(R, T, -1)                              # (R, T, D)
+            context, weights = self.attend(h, memory)
+        vectors = self.attentional_hidden_state(h, context).view(R, T, -1)                              # (R, T, D)
         state = {'cell': torch.stack(cell).permute(2, 0, 1, 3)}                         # (R, N, L, H)
         if self.config.input_feeding:
             state['fed'] = vectors
         return vectors, weights, state
 
-    def teach(self, words, memory, state):
+    def decode(self, words, memory, state):
         """
         Teacher forcing: at each step the decoder is shown the true word before, words (R, T). All steps run
         at once, unless one needs what attention found in the one before. Returns vectors (R, T, D), weights
@@ -461,9 +461,9 @@ class Seq2Seq(Translator):
         vectors, weights = (torch.cat(parts, dim=1) for parts in zip(*found))   # (R, T, D), (B, K * T, S)
         return self.dropout(vectors), weights, state
 
-    def start(self, memory, beams):
+    def init_decoder_state(self, memory, beams):
         """The state before the first word. Its rows are hypotheses, the beams of a sentence side by side."""
-        state = {'cell': memory.state.repeat_interleave(beams, 0)}                      # (R, N, L, H)
+        state = {'cell': memory.final_state.repeat_interleave(beams, 0)}                      # (R, N, L, H)
         if self.config.input_feeding:
             state['fed'] = state['cell'].new_zeros(len(state['cell']), 1, self.output.in_features)
         return state
@@ -509,7 +509,7 @@ class Block(nn.Module):
             self.norm_source, self.attend_source = nn.LayerNorm(E), Attention(E, n_head)
         self.norm_feed = nn.LayerNorm(E)
         self.feed = nn.Sequential(nn.Linear(E, n_hidden), nn.ReLU(), nn.Linear(n_hidden, E))    # eq. 2
-        self.dropout = WordDropout(dropout)
+        self.dropout = VariationalDropout(dropout)
 
     def see_itself(self, x, past=None, mask=None, causal=False):
         """x (B, S, E) looks at itself and at its past, keys and values; returns these too, x's added."""
@@ -528,13 +528,13 @@ class Block(nn.Module):
     def think(self, x):
         return x + self.dropout(self.feed(self.norm_feed(x)))
 
-class Offer(NamedTuple):
+class TransformerEncoderOutput(NamedTuple):
     """What the encoder hands over: the keys and values for each layer of the decoder."""
     keys: torch.Tensor          # (B, L, n_head, S, E / n_head)
     values: torch.Tensor        # (B, L, n_head, S, E / n_head)
-    mask: torch.Tensor          # (B, S) true where there is a word
+    padding_mask: torch.Tensor  # (B, S) true on words, false on padding
 
-class Transformer(Translator):
+class Transformer(EncoderDecoder):
 
     def __init__(self, config):
         super().__init__()
@@ -548,7 +548,7 @@ class Transformer(Translator):
         self.output = nn.Linear(E, config.target_vocab)
         if config.tied:
             self.output.weight = self.target_embedding.weight
-        self.dropout = WordDropout(config.dropout)
+        self.dropout = VariationalDropout(config.dropout)
         for name, parameter in self.named_parameters():
             if parameter.dim() > 1 and 'embedding' not in name and 'output' not in name:
                 nn.init.xavier_uniform_(parameter)
@@ -569,16 +569,16 @@ class Transformer(Translator):
 
     def encode(self, source, source_lengths):
         """source (B, S) padded, source_lengths (B,) -> Offer."""
-        mask = is_word(source, source_lengths)                                          # (B, S)
+        mask = padding_mask(source, source_lengths)                                          # (B, S)
         x = self.embed(self.source_embedding, source)                                   # (B, S, E)
         for block in self.encoder:
             x, *_ = block.see_itself(x, mask=mask)
             x = block.think(x)
         x = self.norm_source(x)
         pairs = [block.attend_source.offer(x) for block in self.decoder]
-        return Offer(*(torch.stack(each, dim=1) for each in zip(*pairs)), mask)
+        return TransformerEncoderOutput(*(torch.stack(each, dim=1) for each in zip(*pairs)), mask)
 
-    def teach(self, words, memory, state):
+    def decode(self, words, memory, state):
         """
         Teacher forcing: words (R, T), all from the first, none of which sees a later one, or one more alone.
         Returns vectors (R, T, E), the last layer's weights (B, K * T, S), but not in training, and the state,
@@ -588,21 +588,21 @@ class Transformer(Translator):
         for n, block in enumerate(self.decoder):
             past = state['keys'][:, n], state['values'][:, n]
             x, *both = block.see_itself(x, past, causal=words.shape[1] > 1)
-            x, weights = block.see_source(x, memory.keys[:, n], memory.values[:, n], memory.mask)
+            x, weights = block.see_source(x, memory.keys[:, n], memory.values[:, n], memory.padding_mask)
             x = block.think(x)
             kept.append(both)
         keys, values = (torch.stack(each, dim=1) for each in zip(*kept))        # (R, L, n_head, t + T, ·)
         weights = None if self.training else weights()
         return self.norm_target(x), weights, {'keys': keys, 'values': values}
 
-    def start(self, memory, beams):
+    def init_decoder_state(self, memory, beams):
         """The state before the first word: nothing has been written that could be looked at."""
         nothing = memory.keys[..., :0, :].repeat_interleave(beams, 0)                   # (R, L, n_head, 0, ·)
         return {'keys': nothing, 'values': nothing}
 
 def build(config):
     """The model that a Config describes, with its first weights."""
-    return {'seq2seq': Seq2Seq, 'transformer': Transformer}[config.arch](config)
+    return {'seq2seq': RecurrentSeq2Seq, 'transformer': Transformer}[config.arch](config)
 
 # -----------------------------------------------------------------------------
 # where it runs

@@ -12,8 +12,8 @@ import difflib, html, json, math, time
 
 import torch
 
-from sample import attention_weights, beam_search, load, pad, unknowns_replaced
-from tokenizer import EOS, JOINER, PAD, fail, normalise, override, replacing, split, to_text
+from sample import attention_weights, beam_search, load, pad, replace_unknowns
+from tokenizer import EOS, JOINER, PAD, fail, normalise, parse_command_line, atomic_write, split, to_text
 
 # -----------------------------------------------------------------------------
 # config
@@ -299,7 +299,7 @@ def draw_run(out_dir, plot_dir, running=False):
     """One run -> plot_dir/index.html and loss.svg; while it is running the page reloads itself."""
     log = read_log(out_dir)
     losses = [('training', logged(log, 'loss')), ('validation', logged(log, 'valid_loss'))]
-    with replacing(f'{plot_dir}/loss.svg', 'w', encoding='utf-8') as file:
+    with atomic_write(f'{plot_dir}/loss.svg', 'w', encoding='utf-8') as file:
         file.write(line_chart('Loss while training', 'steps', 'nats a word', losses))
     one = {key: [(key, logged(log, key))]
            for key in ('valid_bleu', 'learning_rate', 'grad_norm', 'tokens_per_second')}
@@ -309,7 +309,7 @@ def draw_run(out_dir, plot_dir, running=False):
               line_chart('Learning rate', 'steps', '', one['learning_rate'], **size, may_be_log=False),
               line_chart('Norm of the gradient', 'steps', '', one['grad_norm'], **size),
               line_chart('Speed', 'steps', 'target words a second', one['tokens_per_second'], **size)]
-    with replacing(f'{plot_dir}/index.html', 'w', encoding='utf-8') as file:
+    with atomic_write(f'{plot_dir}/index.html', 'w', encoding='utf-8') as file:
         file.write(PAGE.format(
             title=escape(f'nanoseq2seq: {out_dir}'), charts='\n'.join(charts), facts=facts_of(log, running),
             triples=triples_of(log), settings=settings_of(log[0]),
@@ -331,7 +331,7 @@ def draw_runs(folders, by, plot_dir):
                 points.append((at, entry['valid_loss']))
         series.append((name, points))
     labels = dict(steps='steps', tokens='target words seen', hours='hours')
-    with replacing(f'{plot_dir}/runs.svg', 'w', encoding='utf-8') as file:
+    with atomic_write(f'{plot_dir}/runs.svg', 'w', encoding='utf-8') as file:
         file.write(line_chart('Validation loss', labels[by], 'nats a word', series, width=760))
 
 # -----------------------------------------------------------------------------
@@ -354,14 +354,13 @@ def draw_attention(checkpoint, text, plot_dir):
         tokens, _ = beam_search(model, source, lengths, 2 * lengths + 10)               # (1, K, T)
         tokens = tokens[:, 0, :int((tokens[0, 0] != PAD).sum())]                        # (1, T)
         weights = attention_weights(model, source, lengths, tokens)                     # (1, T, S)
-        output, = unknowns_replaced(model, source, lengths, tokens, [words], target_vocab,
-                                    source_vocab.lexicon)
+        output, = replace_unknowns(model, source, lengths, tokens, [words], target_vocab)
     columns, rows = ([word.strip(JOINER) or word for word in side] for side in ([*words, '<eos>'], output))
     pictures = {'attention': (to_text(output), weights[0])}
     for head in range(model.config.n_head if by_head else 0):
         pictures[f'attention_head{head + 1}'] = f'{to_text(output)} (head {head + 1})', by_head[-1][0, head]
     for name, (title, values) in pictures.items():
-        with replacing(f'{plot_dir}/{name}.svg', 'w', encoding='utf-8') as file:
+        with atomic_write(f'{plot_dir}/{name}.svg', 'w', encoding='utf-8') as file:
             file.write(heat_map(title, columns, rows, values.tolist()))
         print(f'wrote {plot_dir}/{name}.svg')
 
@@ -394,7 +393,7 @@ def draw_beam(checkpoint, text, beam_size, plot_dir):
                          f'<title>{score:.3f} {escape(target_vocab.decode(ids))}</title></text>')
             places[tuple(ids)] = x - 10 + len(html.unescape(word)) * LETTER, y
     key = '<text x="12" y="44">blue: the winner, red: what greedy decoding takes, dashed: dropped</text>'
-    with replacing(f'{plot_dir}/beam.svg', 'w', encoding='utf-8') as file:
+    with atomic_write(f'{plot_dir}/beam.svg', 'w', encoding='utf-8') as file:
         file.write(document(60 + step_width * (len(trace) + 1), 100 + row * 2 * beam_size,
                             target_vocab.decode(winner), [key, *parts]))
     print(f'wrote {plot_dir}/beam.svg')
@@ -415,5 +414,5 @@ def main():
     print(f'wrote {plot_dir}/index.html and {plot_dir}/loss.svg')
 
 if __name__ == '__main__':
-    override(globals())
+    parse_command_line(globals())
     main()

@@ -18,8 +18,8 @@ import numpy as np
 import requests
 import regex
 
-from tokenizer import Progress, checksum, fail, finish, normalise, over_cores, override
-from tokenizer import read_lines, replacing, settings, text_lines
+from tokenizer import Progress, checksum, fail, run_stage, normalise, parallel_map, parse_command_line
+from tokenizer import read_lines, atomic_write, config_of, decode_lines
 
 # -----------------------------------------------------------------------------
 # config
@@ -130,7 +130,7 @@ def explain(error):
             return meaning
     return type(error).__name__
 
-def probe(choices, seconds=15):
+def check_urls(choices, seconds=15):
     """
     Ask for all urls at once, until it is clear for each list of `choices` which is the first that can be had.
     Returns {url: '' or why it is not to be had, None if nobody waited for it} and {url: bytes, 0 if unknown}.
@@ -202,7 +202,7 @@ def download(url, part, tries=5):
         attempt, furthest = 0 if came > furthest else attempt + 1, max(came, furthest)
     return f'{why_not}, {tries} times'
 
-def unlike(path, size, digest):
+def verify_file(path, size, digest):
     """'' if a file has the size and the checksum that it should have, else what is wrong."""
     if verify and size and os.path.getsize(path) != size:
         return f'{os.path.getsize(path):,} bytes instead of {size:,}'
@@ -225,9 +225,9 @@ def fetch(names):
         paths[name] = path = next(filter(os.path.isfile, mirrored + [own]), own)
         if not os.path.isfile(path):
             urls[name] = mirrored * online + [origin]
-        elif wrong := unlike(path, size, digest):
+        elif wrong := verify_file(path, size, digest):
             fail(f'{path}: {wrong}. Delete or replace it, or take it as it is with --verify=false')
-    heard, sizes = probe(list(urls.values()))
+    heard, sizes = check_urls(list(urls.values()))
     def could_not(name):
         reasons = [f'{mirror} has no {name}'] * bool(mirror and not online)
         reasons += [f'{url}: {heard[url]}' for url in urls[name]]
@@ -240,14 +240,14 @@ def fetch(names):
     begun = [f'{paths[name]}.part' for name in urls]
     sizes = [size and max(size - os.path.getsize(part), 1) if os.path.exists(part) else size
              for size, part in zip(sizes, begun)]
-    announce(sizes, [path for path in (*paths.values(), *begun) if os.path.exists(path)])
+    print_download_size(sizes, [path for path in (*paths.values(), *begun) if os.path.exists(path)])
     for name, choice in urls.items():
         path, part, (origin, size, digest) = paths[name], f'{paths[name]}.part', FILES[name]
         os.makedirs(os.path.dirname(path), exist_ok=True)
         for url in choice:
             heard[url] = heard[url] or download(url, part)
             if not heard[url]:                      # it is whole, but is it right?
-                heard[url] = unlike(part, size, digest)
+                heard[url] = verify_file(part, size, digest)
                 os.remove(f'{part}.tag')
                 if not heard[url]:
                     os.replace(part, path)
@@ -257,7 +257,7 @@ def fetch(names):
             fail(could_not(name))
     return [paths[name] for name in names]
 
-def announce(sizes, there):
+def print_download_size(sizes, there):
     """Say how much is to fetch, `sizes` in bytes (0: unknown), and what it will be on disk in the end."""
     fetched, free = sum(sizes), shutil.disk_usage(data_dir).free
     packed = fetched + sum(map(os.path.getsize, there))
@@ -290,13 +290,13 @@ class Measured(io.FileIO):
     def share():
         return Measured.done / max(Measured.total, 1)
 
-def damaged(path, why):
+def fail_corrupt(path, why):
     """Give up on a file that cannot be what it should be."""
     origin = next((FILES[name][0] for name in FILES if path.endswith(name)), '')
     fail(f'{path} is damaged ({why})' + f': replace it,  curl -L -o {path} {origin}' * bool(origin))
 
 @contextlib.contextmanager
-def opened(path, member):
+def open_member(path, member):
     """A file, a .gz, or one member of an archive, to read bytes from."""
     if path.endswith(('.tgz', '.tar.gz', '.zip')) and not member:
         fail(f'{path} is an archive: unpack it, or give a .gz')
@@ -313,32 +313,32 @@ def opened(path, member):
             file = found and stack.enter_context(archive.open(found))
         else:
             file = packed
-        yield file or damaged(path, f'it holds no {member}')
+        yield file or fail_corrupt(path, f'it holds no {member}')
         while path.endswith('.tgz') and packed.read(1 << 20):
             pass                                    # to the end, where the checksum stands
 
-def lines_of(path, member=''):
+def read_member(path, member=''):
     """The lines of a file, packed or not."""
     try:
-        with opened(path, member) as file:
-            lines = text_lines(io.BufferedReader(file, 1 << 16), f'{path}:{member}' if member else path)
+        with open_member(path, member) as file:
+            lines = decode_lines(io.BufferedReader(file, 1 << 16), f'{path}:{member}' if member else path)
             first = next(lines, None)
             if first is None:
                 fail(f'{path} is empty')
             yield from itertools.chain([first], lines)
     except (EOFError, RuntimeError, UnicodeDecodeError,
             gzip.BadGzipFile, tarfile.TarError, zipfile.BadZipFile, zlib.error) as error:
-        damaged(path, error)
+        fail_corrupt(path, error)
     except OSError as error:
         fail(f'cannot read {path}: {error.strerror}')
 
-def segments_of(path, member):
+def read_sgm(path, member):
     """The segments of an SGM file, as sacrebleu takes them: no XML parser, since it is no valid XML."""
-    for line in lines_of(path, member):
+    for line in read_member(path, member):
         if line.startswith('<seg '):
             yield regex.sub(r'<seg.*?>(.*)</seg>.*?', r'\1', line)
 
-def columns(lines, langs):
+def read_tsv(lines, langs):
     """Pairs from lines of which column n is langs[n]. Not with csv, since a quote here is only a quote."""
     source, target = langs.index(source_lang), langs.index(target_lang)
     for line in lines:
@@ -353,13 +353,13 @@ def unescape(text):
         text = ENTITY.sub(lambda match: html.unescape(f'&{match[1]};'), text.replace('&amp;', '&'))
     return text
 
-def units_of(path):
+def read_tmx(path):
     """Pairs of a TMX file's units, in which either language may come first. It is too large to be a tree."""
     lines = []
-    for line in lines_of(path):
+    for line in read_member(path):
         lines.append(line)
         if len(lines) > 10000:
-            damaged(path, 'a unit without an end')
+            fail_corrupt(path, 'a unit without an end')
         if '</tu>' not in line:
             continue
         *units, rest = '\n'.join(lines).split('</tu>')
@@ -372,7 +372,7 @@ def units_of(path):
                 before = segment
             yield unescape(side.get(source_lang, '')), unescape(side.get(target_lang, ''))
 
-def parallel(read, source, target):
+def zip_parallel(read, source, target):
     """Pairs of two files, (path,) or (archive, member), in which line n translates line n."""
     sources, targets = read(*source), read(*target)
     for number, pair in enumerate(itertools.zip_longest(sources, targets)):
@@ -908,10 +908,10 @@ def need_languages(name, known):
 def read_corpus(path, member, langs):
     """The pairs of a corpus of wmt19 by its layout: a table, TMX, or two members of an archive."""
     if path.endswith('.tsv.gz'):
-        return columns(lines_of(path), langs)
+        return read_tsv(read_member(path), langs)
     if path.endswith('.tmx.gz'):
-        return units_of(path)
-    return parallel(lines_of, *((path, f'{member}.{lang}') for lang in (source_lang, target_lang)))
+        return read_tmx(path)
+    return zip_parallel(read_member, *((path, f'{member}.{lang}') for lang in (source_lang, target_lang)))
 
 # validation and test, years that no training corpus holds: archive, member without its language, its sides
 NEWSTEST = {
@@ -938,7 +938,7 @@ def wmt19():
              for path, (corpus, (_, member)) in zip(paths, chosen.items())}
     def newstest(path, member, sides):
         source, target = ((path, member.format(sides[lang])) for lang in (source_lang, target_lang))
-        return parallel(segments_of if member.endswith('.sgm') else lines_of, source, target)
+        return zip_parallel(read_sgm if member.endswith('.sgm') else read_member, source, target)
     return train, *(newstest(path, *how) for path, (_, *how) in zip(paths[-2:], NEWSTEST[pair]))
 
 def multi30k():
@@ -947,7 +947,7 @@ def multi30k():
     paths = fetch([f'multi30k/{split}.{lang}.gz' for split in ('train', 'val', 'test_2016_flickr')
                    for lang in (source_lang, target_lang)])
     pairs = zip(paths[::2], paths[1::2])
-    train, valid, test = (parallel(lines_of, (source,), (target,)) for source, target in pairs)
+    train, valid, test = (zip_parallel(read_member, (source,), (target,)) for source, target in pairs)
     return {'multi30k': train}, valid, test
 
 def tatoeba():
@@ -958,8 +958,8 @@ def tatoeba():
     other = target_lang if source_lang == 'en' else source_lang
     code = {'de': 'deu', 'fr': 'fra'}[other]
     path, = fetch([f'tatoeba/{code}-eng.zip'])
-    pairs = list(columns(lines_of(path, f'{code}.txt'), ['en', other]))
-    return {'tatoeba': pairs}, *hold_out(pairs)
+    pairs = list(read_tsv(read_member(path, f'{code}.txt'), ['en', other]))
+    return {'tatoeba': pairs}, *train_test_split(pairs)
 
 def files():
     """The reader's own text."""
@@ -977,10 +977,10 @@ def files():
                 fail(f'{path} would be overwritten: take another --data_dir, or another name for it')
     def pairs(split):
         source, target = given[split]
-        return parallel(lines_of, (source,), (target,))
+        return zip_parallel(read_member, (source,), (target,))
     splits = {split: pairs(split) for split, (source, target) in given.items() if source}
     if len(splits) < 3:
-        for split, drawn in zip(('valid', 'test'), hold_out(pairs('train'))):
+        for split, drawn in zip(('valid', 'test'), train_test_split(pairs('train'))):
             if split not in splits:
                 splits[split] = drawn
                 print(f'{split}: {len(drawn):,} pairs drawn from the training pairs')
@@ -997,7 +997,7 @@ def toy():
     valid, test = list(itertools.islice(pairs, 1000)), list(itertools.islice(pairs, 1000))
     return {'toy': pairs}, valid, test
 
-def hold_out(pairs):
+def train_test_split(pairs):
     """
     Draw pairs for validation and test: a twentieth of all for each, 1,000 at the most, no sentence twice, in
     one pass that holds 20,000 pairs. The filter then drops what shares a sentence with them from training.
@@ -1010,7 +1010,7 @@ def hold_out(pairs):
                 bar.show(number, Measured.share())
     drawn = heapq.nsmallest(20 * 1000, watched(), key=lambda pair: draw())
     bar.close()
-    for source, target in tidy(drawn):
+    for source, target in normalise_pairs(drawn):
         if source and target and not {source, target} & seen:
             taken.append((source, target))
             seen |= {source, target}
@@ -1020,21 +1020,21 @@ def hold_out(pairs):
 # -----------------------------------------------------------------------------
 # filtering: what speaks against a pair. Each function takes its two texts and their words
 
-def odd_length(texts, words):
+def length_filter(texts, words):
     """Too short or too long: clean-corpus-n of Moses (Koehn et al. 2007)."""
     short, long = sorted(map(len, words))
     return not min_len <= short <= long <= (max_len or long)
 
-def odd_ratio(texts, words):
+def length_ratio_filter(texts, words):
     """One side much longer (Ng et al. 2019); but not 'Hi.' and 'Grüß Gott!', of which nothing follows."""
     short, long = sorted(map(len, words))
     return max_ratio and long >= 10 and long > max_ratio * short
 
-def long_word(texts, words):
+def word_length_filter(texts, words):
     """An address, or a row of words that lost its spaces (OpusFilter: Aulamo et al. 2020)."""
     return max_word and max(map(len, itertools.chain(*words))) > max_word
 
-def few_letters(texts, words):
+def script_filter(texts, words):
     """A table, a formula, another script (the hard rules of Bicleaner: Sánchez-Cartagena et al. 2018)."""
     for text, lang in zip(texts, (source_lang, target_lang)):
         if len(text.encode('ascii', 'ignore').translate(None, NO_LETTER)) > min_latin * len(text):
@@ -1043,11 +1043,11 @@ def few_letters(texts, words):
         if min_latin and lang in FUNCTION_WORDS and letters < min_latin * max(letters + signs, 1):
             return True
 
-def identical(texts, words):
+def identical_filter(texts, words):
     """Not translated: of all kinds of noise the one that harms most (Khayrallah and Koehn 2018)."""
     return drop_identical and texts[0] == texts[1]
 
-def foreign(texts, words):
+def language_filter(texts, words):
     """More function words of another language than of its own (Grefenstette 1995)."""
     for side, lang in zip(words, (source_lang, target_lang)):
         if drop_foreign and lang in FUNCTION_WORDS and len(side) >= 5 and not OTHERS[lang].isdisjoint(side):
@@ -1074,8 +1074,8 @@ FUNCTION_WORDS = dict(
 FUNCTION_WORDS = {lang: {word for known in words.split() for word in (known, known.capitalize())}
                   for lang, words in FUNCTION_WORDS.items()}
 OTHERS = {lang: set().union(*FUNCTION_WORDS.values()) - own for lang, own in FUNCTION_WORDS.items()}
-FILTERS = dict(length=odd_length, ratio=odd_ratio, word=long_word, letters=few_letters, identical=identical,
-               language=foreign)
+FILTERS = dict(length=length_filter, ratio=length_ratio_filter, word=word_length_filter, letters=script_filter, identical=identical_filter,
+               language=language_filter)
 FATES = ['kept', 'empty', *FILTERS, 'held out', 'duplicate']     # what may become of a pair
 
 # -----------------------------------------------------------------------------
@@ -1083,7 +1083,7 @@ FATES = ['kept', 'empty', *FILTERS, 'held out', 'duplicate']     # what may beco
 
 JUDGED = np.dtype([('corpus', 'u1'), ('fate', 'u1'), ('hash', 'u8'), ('source', 'u4'), ('target', 'u4')])
 
-def tidy(pairs):
+def normalise_pairs(pairs):
     """Pairs in the one form that every stage reads: NFC, single spaces, nothing invisible."""
     return ((normalise(source), normalise(target)) for source, target in pairs)
 
@@ -1091,7 +1091,7 @@ def share_settings(config, held_out):
     """What a worker process has to know: our settings, and the sentences of validation and test."""
     globals().update(config, held_source=held_out[0], held_target=held_out[1])
 
-def fate_of(texts, words):
+def rejection_reason(texts, words):
     """Why a pair is dropped, or 'kept'; whether it is a duplicate only the main process can tell."""
     if not all(texts):
         return 'empty'
@@ -1102,13 +1102,13 @@ def fate_of(texts, words):
         return 'held out'                           # the model must not have seen what it is asked later
     return 'kept'
 
-def judge(block):
+def filter_block(block):
     """A block of (corpus, pairs) -> a row of JUDGED for each pair, and the sides of those kept, as lines."""
     rows, sources, targets = [], [], []
     for corpus, (source, target) in ((corpus, pair) for corpus, pairs in block for pair in pairs):
         texts = source, target = normalise(source), normalise(target)
         words = source.split(' '), target.split(' ')
-        fate, digest = fate_of(texts, words), b''
+        fate, digest = rejection_reason(texts, words), b''
         if fate == 'kept':
             digest = hashlib.blake2b(f'{source}\n{target}'.encode(), digest_size=8).digest()
             sources.append(source)
@@ -1140,7 +1140,7 @@ class Seen:
         is_new[first[new]] = True
         return is_new
 
-def take_turns(train):
+def interleave(train):
     """(corpus's number, ten of its pairs), by turns from each corpus, so that max_pairs takes of all."""
     streams = {number: iter(pairs) for number, pairs in enumerate(train.values())}
     while streams:
@@ -1151,16 +1151,16 @@ def take_turns(train):
             else:
                 del streams[number]
 
-def keep_good(train, held_out, limit, counts, lengths):
+def filter_corpus(train, held_out, limit, counts, lengths):
     """
     Yield lists of good source and target sentences, `limit` pairs at the most (0: no limit). counts[corpus]
     tells what became of all, lengths (2, words) how many of the kept sentences have so many words.
     """
     seen, n_kept, n_read, bar = Seen(), 0, 0, Progress('filtering', 'pairs')
     Measured.done = Measured.total = 0              # nothing of train has been opened yet
-    stream = take_turns(train)
+    stream = interleave(train)
     blocks = iter(lambda: list(itertools.islice(stream, 200)), [])
-    for judged, *sides in over_cores(judge, blocks, workers, share_settings, settings(globals()), held_out):
+    for judged, *sides in parallel_map(filter_block, blocks, workers, share_settings, config_of(globals()), held_out):
         kept = np.flatnonzero(judged['fate'] == FATES.index('kept'))
         new = seen.add(judged['hash'][kept]) if drop_duplicates else np.ones(len(kept), bool)
         judged['fate'][kept[~new]] = FATES.index('duplicate')
@@ -1179,9 +1179,9 @@ def keep_good(train, held_out, limit, counts, lengths):
             break
     bar.close()
 
-def keep_whole(pairs, count):
+def clean_heldout(pairs, count):
     """Validation and test pairs stay as they are, but for those with an empty side."""
-    pairs = list(tidy(pairs))
+    pairs = list(normalise_pairs(pairs))
     whole = [pair for pair in pairs if all(pair)]
     count.update(read=len(pairs), empty=len(pairs) - len(whole), kept=len(whole))
     return whole
@@ -1196,13 +1196,13 @@ def write_data(name, train, valid, test, limit):
     """
     counts = {part: collections.Counter() for part in (*train, 'valid', 'test')}
     lengths = np.zeros((2, 101), int)               # how many sentences have so many words, 100 or more
-    valid, test = keep_whole(valid, counts['valid']), keep_whole(test, counts['test'])
+    valid, test = clean_heldout(valid, counts['valid']), clean_heldout(test, counts['test'])
     held_out = [frozenset(side) for side in zip(*valid, *test)] or [frozenset()] * 2
     splits = dict(valid=[list(zip(*valid))], test=[list(zip(*test))],
-                  train=keep_good(train, held_out, limit, counts, lengths))
+                  train=filter_corpus(train, held_out, limit, counts, lengths))
     with contextlib.ExitStack() as stack:           # what was opened first is renamed last: meta.json
         def create(file):
-            return stack.enter_context(replacing(f'{data_dir}/{file}'))
+            return stack.enter_context(atomic_write(f'{data_dir}/{file}'))
         meta_file, written = create('meta.json'), {}
         for split, blocks in splits.items():
             sides, number = [(lang, create(f'{split}.{lang}'), hashlib.sha256())
@@ -1224,7 +1224,7 @@ def write_data(name, train, valid, test, limit):
         meta['corpora'] = {corpus: {'read': counts[corpus]['read'],
                                     'dropped': {reason: counts[corpus][reason] for reason in FATES[1:]},
                                     'kept': counts[corpus]['kept']} for corpus in train}
-        meta['config'] = settings(globals())
+        meta['config'] = config_of(globals())
         meta_file.write(json.dumps(meta, indent=1, ensure_ascii=False).encode())
     return counts, lengths
 
@@ -1273,5 +1273,5 @@ def main():
           + (f' --data_dir={data_dir}' if data_dir != 'data' else ''))
 
 if __name__ == '__main__':
-    override(globals())
-    finish(main, data_dir, f'stopped: {data_dir}/ is as it was, and a download goes on next time')
+    parse_command_line(globals())
+    run_stage(main, data_dir, f'stopped: {data_dir}/ is as it was, and a download goes on next time')

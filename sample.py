@@ -17,8 +17,8 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 
 from model import Config, autocast, build, choose_device, choose_dtype, keep_freed_memory, out_of_memory
-from tokenizer import BOS, EOS, JOINER, PAD, UNK, Progress, Vocabulary, fail, normalise, override, place_for
-from tokenizer import read_lines, read_meta, read_vocabulary, replacing, split, stop_once, text_lines, to_text
+from tokenizer import BOS, EOS, JOINER, PAD, UNK, Progress, Vocabulary, fail, normalise, parse_command_line, output_path
+from tokenizer import read_lines, read_meta, read_vocabulary, atomic_write, split, interrupt_once, decode_lines, to_text
 
 # -----------------------------------------------------------------------------
 # config
@@ -42,8 +42,7 @@ max_length = 0              # ... and at the most; 0: twice those of the source 
 temperature = 0.0           # above 0 words are drawn at random, the penalties aside; 1: as the model says
 top_k = 0                   # ... from so many of the likeliest; 0: from all
 n_best = 1                  # translations shown of each sentence; more than one: with their scores
-replace_unknown = True      # put the source word that attention looks at in place of <unk> ...
-lexicon = True              # ... or its translation, if it was seen a few times in training
+replace_unknown = True      # put the source word that attention looks at in place of <unk>
 batch_size = 256            # sentences translated side by side
 device = 'auto'             # auto, cpu, cuda, cuda:1, mps
 dtype = 'auto'              # auto, float32, bfloat16, float16
@@ -78,7 +77,7 @@ def load(path, device='cpu'):
     try:
         model = build(Config(**saved['model_config'])).to(device)
         model.load_state_dict(saved['model'])
-        vocabs = Vocabulary(saved['source_words'], saved['lexicon']), Vocabulary(saved['target_words'])
+        vocabs = Vocabulary(saved['source_words']), Vocabulary(saved['target_words'])
         if [len(vocab) for vocab in vocabs] != [model.config.source_vocab, model.config.target_vocab]:
             raise ValueError
         return model.eval(), *vocabs
@@ -93,15 +92,15 @@ def pad(sentences):
     rows = [torch.as_tensor(sentence, dtype=torch.long) for sentence in sentences]
     return pad_sequence(rows, batch_first=True, padding_value=PAD), torch.tensor([len(row) for row in rows])
 
-def most_words(lengths, max_length=0, min_length=0):
+def max_lengths(lengths, max_length=0, min_length=0):
     """How long translations may become, (B,), of sources that have so many words, their <eos> counted."""
     return torch.full_like(lengths, max_length) if max_length else (2 * lengths + 10).clamp(min_length + 1)
 
-def normalised(score, length, alpha, norm='gnmt'):
+def length_penalised_score(score, length, alpha, norm='gnmt'):
     """Log-probability over the length penalty of Wu et al. 2016, eq. 14: else long translations never win."""
     return score / ((5 + length) / 6 if norm == 'gnmt' else length) ** alpha
 
-def topk_by_blocks(x, k, block=64):
+def blockwise_topk(x, k, block=64):
     """
     x.topk(k) for x (R, V) in half its time: the k greatest of a row are in the k blocks with the greatest
     maxima, or in the columns behind the last whole block.
@@ -117,7 +116,7 @@ def topk_by_blocks(x, k, block=64):
     values, best = x.gather(1, columns).topk(k)                                             # (R, k) each
     return values, columns.gather(1, best)
 
-def best_words(logits, live, k, banned):
+def expand_beams(logits, live, k, banned):
     """
     The k most probable ways on for each sentence: logits (B * K, V) of the word after hypotheses with
     log-probabilities live (B, K) -> log-probabilities (B, k), and hypothesis * V + word (B, k). On a CPU 128
@@ -129,7 +128,7 @@ def best_words(logits, live, k, banned):
     for part, before in zip(logits.view(B, K, -1).split(n), live.split(n)):
         log_probs = part.float().log_softmax(dim=-1)                                        # (n, K, V)
         log_probs[:, :, banned] = float('-inf')
-        found.append(topk_by_blocks(log_probs.add_(before[:, :, None]).flatten(1), k))      # (n, k) each
+        found.append(blockwise_topk(log_probs.add_(before[:, :, None]).flatten(1), k))      # (n, k) each
     return [torch.cat(parts) for parts in zip(*found)]
 
 @torch.inference_mode()
@@ -150,7 +149,7 @@ def beam_search(model, source, lengths, limit, beam_size=5, length_penalty=1.0, 
     all_tokens = source.new_full((B, K, longest), PAD)
     all_scores = torch.full((B, K), float('-inf'), device=source.device)
     memory = model.encode(source, lengths)
-    state = model.start(memory, 1)
+    state = model.init_decoder_state(memory, 1)
     sentence = torch.arange(B, device=source.device)            # (B,) which one a row of the batch is
     word, tokens = source.new_full((B, 1), BOS), all_tokens[:, :1]      # (B, K), (B, K, T) of those alive ...
     live = torch.zeros(B, 1, device=source.device)              # (B, K) ... at first one, and how probable
@@ -162,7 +161,7 @@ def beam_search(model, source, lengths, limit, beam_size=5, length_penalty=1.0, 
         n_ended = (ended > float('-inf')).sum(1, keepdim=True)                                  # (B, 1)
         most = min(K - int(n_ended.min()), width * V)           # places that are open in any sentence
         wanted = most if trace is None else min(2 * K, width * V)
-        live, best = best_words(logits, live, wanted, [PAD, BOS] + [EOS] * (t <= min_length))   # (B, K) each
+        live, best = expand_beams(logits, live, wanted, [PAD, BOS] + [EOS] * (t <= min_length))   # (B, K) each
         if trace is not None:
             considered = zip(live[0].tolist(), best[0].tolist())
             trace.append([(tokens[0, i // V, :t - 1].tolist() + [i % V], score, rank < K - n_ended.item())
@@ -174,11 +173,11 @@ def beam_search(model, source, lengths, limit, beam_size=5, length_penalty=1.0, 
         live = live.masked_fill(torch.arange(live.shape[1], device=live.device) >= K - n_ended, float('-inf'))
         # those that end now join the ones that did before, the best first
         ends = (word == EOS) | (limit[:, None] == t)                                            # (B, K)
-        new = normalised(live, t, length_penalty, length_norm)                                  # (B, K)
+        new = length_penalised_score(live, t, length_penalty, length_norm)                                  # (B, K)
         if coverage_penalty:
             attended = attended + weights.view(attended.shape)
             attended = attended.gather(1, parent[:, :, None].expand(-1, -1, attended.shape[2])) # (B, K, S)
-            logs = attended.clamp(1e-4, 1).log().masked_fill(~memory.mask[:, None], 0)          # (B, K, S)
+            logs = attended.clamp(1e-4, 1).log().masked_fill(~memory.padding_mask[:, None], 0)          # (B, K, S)
             new = new + coverage_penalty * logs.sum(-1)         # the same equation's: at most 0
         new = new.masked_fill(~ends, float('-inf'))
         ended, order = torch.cat([ended, new], dim=1).topk(K)                                   # (B, K) each
@@ -186,7 +185,7 @@ def beam_search(model, source, lengths, limit, beam_size=5, length_penalty=1.0, 
         ended_tokens = ended_tokens.gather(1, order[:, :, None].expand(-1, -1, longest))        # (B, K, T)
         live = live.masked_fill(ends, float('-inf'))
         # log-probabilities only fall: whatever a live hypothesis becomes, it stays below this
-        hope = normalised(live.amax(1), limit, length_penalty, length_norm)                     # (B,)
+        hope = length_penalised_score(live.amax(1), limit, length_penalty, length_norm)                     # (B,)
         done = hope <= ended[:, n_best - 1]                                                     # (B,)
         rows = torch.arange(len(live), device=live.device)[:, None] * width + parent            # (B, K)
         if done.any():
@@ -201,14 +200,14 @@ def beam_search(model, source, lengths, limit, beam_size=5, length_penalty=1.0, 
     return all_tokens, all_scores
 
 @torch.inference_mode()
-def draw_words(model, source, lengths, limit, n, temperature=1.0, top_k=0, min_length=0):
+def sample_tokens(model, source, lengths, limit, n, temperature=1.0, top_k=0, min_length=0):
     """
     n translations of each sentence, drawn a word at a time as probable as the model says they are, each taken
     to the power of 1 / temperature, among the top_k likeliest. Arguments and results as for beam_search.
     """
     B, longest = len(source), int(limit.max())
     memory = model.encode(source, lengths)
-    state = model.start(memory, n)
+    state = model.init_decoder_state(memory, n)
     word, tokens = source.new_full((B * n,), BOS), source.new_full((B * n, longest), PAD)       # (R,), (R, T)
     scores, limit = torch.zeros(B * n, device=source.device), limit.to(source.device).repeat_interleave(n)
     on = torch.ones_like(scores, dtype=torch.bool)              # (R,) those that have not ended
@@ -225,21 +224,20 @@ def draw_words(model, source, lengths, limit, n, temperature=1.0, top_k=0, min_l
         if not on.any():
             break
     n_words = (tokens != PAD).sum(1)                                                            # (R,)
-    scores, order = normalised(scores, n_words, 1.0).view(B, n).sort(descending=True)           # (B, n)
+    scores, order = length_penalised_score(scores, n_words, 1.0).view(B, n).sort(descending=True)           # (B, n)
     return tokens.view(B, n, -1).gather(1, order[:, :, None].expand(-1, -1, longest)), scores
 
 def attention_weights(model, source, lengths, tokens):
     """What was looked at for each word of a translation: source (B, S), tokens (B, T) -> (B, T, S)."""
     memory, bos = model.encode(source, lengths), tokens.new_full((len(tokens), 1), BOS)
     words_in = torch.cat([bos, tokens[:, :-1]], dim=1)                                          # (B, T)
-    return model.teach(words_in, memory, model.start(memory, 1))[1]
+    return model.decode(words_in, memory, model.init_decoder_state(memory, 1))[1]
 
-def unknowns_replaced(model, source, lengths, tokens, source_words, target_vocab, lexicon):
+def replace_unknowns(model, source, lengths, tokens, source_words, target_vocab):
     """
     The target words of a batch as lists, <unk> replaced by the source word that had the greatest attention
     when it was written (Jean et al. 2015, 3.3): a rare one if there is any, else a word rather than a sign,
-    since the unknown is hardly ever an article. Where the lexicon, a dict, has that word, its translation is
-    taken. source (B, S), tokens (B, T), source_words: B lists.
+    since the unknown is hardly ever an article. source (B, S), tokens (B, T), source_words: B lists.
     """
     weights = attention_weights(model, source, lengths, tokens)                                 # (B, T, S)
     letter = regex.compile(r'[\p{L}\p{N}]')
@@ -247,12 +245,11 @@ def unknowns_replaced(model, source, lengths, tokens, source_words, target_vocab
     is_word = pad(is_word)[0].to(source.device)                                                 # (B, S)
     is_rare = is_word * ((source == UNK) | (source >= 100))     # ids are ranks: the first 100 are frequent
     looked_at = (weights.float() + (is_word + is_rare)[:, None]).argmax(-1).tolist()            # B lists of T
-    source_words = [[lexicon.get(word, word) for word in words] for words in source_words]
     return [[words[s] if i == UNK and s < len(words) else target_vocab.words[i] for i, s in zip(ids, at)]
             for ids, at, words in zip(tokens.tolist(), looked_at, source_words)]
 
 def translate(texts, model, source_vocab, target_vocab, beam_size=5, n_best=1, replace_unknown=True,
-              lexicon=True, batch_size=256, max_length=0, min_length=0, temperature=0.0, top_k=0,
+              batch_size=256, max_length=0, min_length=0, temperature=0.0, top_k=0,
               dtype=torch.float32, **how):
     """
     Translate a list of sentences; `how` goes to beam_search. Returns a list for each, in their order: its
@@ -268,10 +265,10 @@ def translate(texts, model, source_vocab, target_vocab, beam_size=5, n_best=1, r
         source_words = [words[i] for i in batch]
         source, lengths = pad([source_vocab.look_up(ws) + [EOS] for ws in source_words])
         source = source.to(device)                                                              # (B, S)
-        limit = most_words(lengths, max_length, min_length)
+        limit = max_lengths(lengths, max_length, min_length)
         with autocast(device.type, dtype):
             if temperature:
-                tokens, scores = draw_words(model, source, lengths, limit, n_best, temperature, top_k,
+                tokens, scores = sample_tokens(model, source, lengths, limit, n_best, temperature, top_k,
                                             min_length)
             else:                                                               # (B, K, T), (B, K)
                 tokens, scores = beam_search(model, source, lengths, limit, beam_size, n_best=n_best,
@@ -282,9 +279,9 @@ def translate(texts, model, source_vocab, target_vocab, beam_size=5, n_best=1, r
                 lacking = (ids == UNK).any(1).nonzero().flatten().tolist()
                 if replace_unknown and model.config.attention != 'none' and lacking:
                     S, T = int(lengths[lacking].max()), int((ids[lacking] != PAD).sum(1).max())
-                    replaced = unknowns_replaced(model, source[lacking, :S], lengths[lacking],
+                    replaced = replace_unknowns(model, source[lacking, :S], lengths[lacking],
                                                  ids[lacking, :T], [source_words[i] for i in lacking],
-                                                 target_vocab, source_vocab.lexicon if lexicon else {})
+                                                 target_vocab)
                     for i, words_of_it in zip(lacking, replaced):
                         found[i] = words_of_it
                 for i, target, score in zip(batch, found, scores[:, rank].tolist()):
@@ -372,7 +369,7 @@ def chrf(hypotheses, references):
     recall = sum(matched / true for _, true, matched in counts) / len(counts)
     return 100 * 5 * precision * recall / (4 * precision + recall)
 
-def share_of_wins(hypotheses, baseline, references, samples=1000):
+def paired_bootstrap(hypotheses, baseline, references, samples=1000):
     """
     Paired bootstrap (Koehn 2004): in what share of test sets, drawn sentence by sentence with replacement
     from this one, the first has more BLEU than the second. From 0.95 on the difference is hardly chance.
@@ -410,11 +407,11 @@ def unknown_words(words, vocab):
 
 SHADES = ' ░▒▓█'
 
-def print_search(text, model, source_vocab, target_vocab, dtype, **how):
+def explain_beam_search(text, model, source_vocab, target_vocab, dtype, **how):
     """--explain: what the beam held at each step and what it dropped, then what was looked at."""
     device, words = next(model.parameters()).device, split(normalise(text))
     source, lengths = pad([source_vocab.look_up(words) + [EOS]])                                # (1, S), (1,)
-    source, limit, trace = source.to(device), most_words(lengths, max_length, min_length), []
+    source, limit, trace = source.to(device), max_lengths(lengths, max_length, min_length), []
     print('unknown words:', ' '.join(unknown_words(words, source_vocab)) or 'none')
     with autocast(device.type, dtype):
         greedy, _ = beam_search(model, source, lengths, limit, 1, **how)                        # (1, 1, T)
@@ -434,8 +431,7 @@ def print_search(text, model, source_vocab, target_vocab, dtype, **how):
                 print('  here the search leaves what greedy decoding takes')
         output = [target_vocab.words[i] for i in winner]
         if replace_unknown and model.config.attention != 'none':
-            output, = unknowns_replaced(model, source, lengths, tokens, [words], target_vocab,
-                                        source_vocab.lexicon if lexicon else {})
+            output, = replace_unknowns(model, source, lengths, tokens, [words], target_vocab)
         print('\nbest     ', to_text(output), f'  ({scores[0, 0]:.4f})')
         print('greedy   ', target_vocab.decode(greedy))
         if model.config.attention != 'none':
@@ -454,7 +450,7 @@ def translate_file(lines, show):
     the sentences whose translations are there already are not translated again.
     """
     total = sum(1 for _ in read_lines(input)) if os.path.isfile(input) else 0       # a pipe is read once
-    done, bar, target = 0, Progress('translating', 'sentences'), place_for(output)
+    done, bar, target = 0, Progress('translating', 'sentences'), output_path(output)
     part = f'{target}.part'
     if resume and os.path.exists(target) and not os.path.exists(part):
         return print(f'{output} is there already, and nothing to resume', file=sys.stderr)
@@ -493,7 +489,7 @@ def main(given):
                 fail(f'{baseline} has {len(others)} lines, {references} has {len(theirs)}: line must match '
                      'line')
             print(f'BLEU_of_baseline {bleu(others, theirs):.2f}')
-            print(f'share_of_wins {share_of_wins(ours, others, theirs):.3f}')
+            print(f'paired_bootstrap {paired_bootstrap(ours, others, theirs):.3f}')
         return
     if baseline:
         fail('--baseline goes with --hypotheses and --references')
@@ -535,13 +531,13 @@ def main(given):
 
     def translated(texts):
         return translate(texts, model, source_vocab, target_vocab, beam_size, n_best, replace_unknown,
-                         lexicon, batch_size, max_length, temperature=temperature, top_k=top_k, dtype=kind,
+                         batch_size, max_length, temperature=temperature, top_k=top_k, dtype=kind,
                          **how)
 
     if explain:
         if 'text' not in given or not split(normalise(text)) or temperature:
             fail('--explain wants a sentence to search for: --text="...", and no --temperature')
-        return print_search(text, model, source_vocab, target_vocab, kind, **how)
+        return explain_beam_search(text, model, source_vocab, target_vocab, kind, **how)
 
     def show(texts, file):
         for found in translated(texts):
@@ -549,7 +545,7 @@ def main(given):
                 print(target if n_best == 1 else f'{score:.4f}\t{target}', file=file)
 
     if output:
-        result = replacing(output, 'w', encoding='utf-8', newline='\n')
+        result = atomic_write(output, 'w', encoding='utf-8', newline='\n')
     else:
         result = contextlib.nullcontext(sys.stdout)
     if evaluate:
@@ -578,7 +574,7 @@ def main(given):
     elif input and output and n_best == 1:
         translate_file(read_lines(input), show)
     elif input or output or not sys.stdin.isatty():
-        lines = read_lines(input) if input else text_lines(sys.stdin.buffer, 'standard input')
+        lines = read_lines(input) if input else decode_lines(sys.stdin.buffer, 'standard input')
         with result as file:
             while chunk := list(itertools.islice(lines, 100 * batch_size)):     # a part of the file at a time
                 show(chunk, file)
@@ -596,9 +592,9 @@ def main(given):
 if __name__ == '__main__':
     if hasattr(signal, 'SIGPIPE'):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)       # python sample.py ... | head
-    stop_once()
+    interrupt_once()
     try:
-        main(override(globals()))
+        main(parse_command_line(globals()))
         sys.stdout.flush()
     except KeyboardInterrupt:
         print('stopped' + '; with --resume it goes on' * bool(input and output and n_best == 1),

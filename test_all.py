@@ -16,7 +16,7 @@ import torch
 import torch.distributed.run
 
 import model, plot, prepare, sample, tokenizer, train
-from model import Config, LSTMThroughTime, OutputLoss, Recurrent, Seq2Seq, build
+from model import Config, LSTMFunction, LinearCrossEntropy, ScratchRNN, RecurrentSeq2Seq, build
 from tokenizer import BOS, EOS, PAD, UNK, Vocabulary
 
 here = pathlib.Path(__file__).resolve().parent
@@ -146,12 +146,12 @@ def test_ids_on_disk_and_what_is_refused():
 def test_command_line():
     script = write('script.py', f'''"""says what it was told"""
 import sys; sys.path.insert(0, {str(here)!r})
-from tokenizer import override
+from tokenizer import parse_command_line
 text = 'a'     # some text
 rate = 0.5     # some number
 steps = 10     # some whole number
 plot = True    # some switch
-given = override(globals())
+given = parse_command_line(globals())
 print([text, rate, steps, plot], given)
 ''')
     for arguments, expected in [
@@ -172,7 +172,7 @@ print([text, rate, steps, plot], given)
 
 def test_replacing_leaves_the_old_or_the_new():
     path = write('whole.txt', 'old')
-    with contextlib.suppress(KeyboardInterrupt), tokenizer.replacing(path, 'w') as file:
+    with contextlib.suppress(KeyboardInterrupt), tokenizer.atomic_write(path, 'w') as file:
         file.write('half')
         raise KeyboardInterrupt
     assert open(path).read() == 'old' and not list(pathlib.Path(work.name).glob('whole.txt.*'))
@@ -221,7 +221,7 @@ def test_cells_by_hand_are_torchs():
             kinds, [1, 2, 3], [False, True], precisions):
         torch.manual_seed(n_layer)
         theirs = kind(5, 7, n_layer, batch_first=True, bidirectional=both_ways).to(dtype)
-        ours = Recurrent(cell, 5, 7, n_layer, bidirectional=both_ways, manual=manual).to(dtype)
+        ours = ScratchRNN(cell, 5, 7, n_layer, bidirectional=both_ways, manual=manual).to(dtype)
         ours.load_state_dict(theirs.state_dict())
         theirs.load_state_dict(ours.state_dict())               # and back: the same names and shapes
         lengths, results = torch.randint(1, 10, (4,)), []
@@ -239,7 +239,7 @@ def test_backpropagation_through_time_by_hand():
     torch.manual_seed(0)
     inputs = [torch.randn(*shape, dtype=torch.double, requires_grad=True)
               for shape in ((4, 3, 8), (8, 2), (3, 2), (3, 2))]
-    assert torch.autograd.gradcheck(LSTMThroughTime.apply, inputs)
+    assert torch.autograd.gradcheck(LSTMFunction.apply, inputs)
 
 def check_variant(config):
     """What must be true of every model; returns '' or what is not."""
@@ -250,7 +250,7 @@ def check_variant(config):
         if not torch.allclose(one, other, rtol=0, atol=1e-5):
             differ.append(what)
     logits, memory = net(*batch[:3]), net.encode(source, lengths)                      # (B, T, V)
-    weights = net.eval().teach(target_in, memory, net.start(memory, 1))[1]              # (B, T, S)
+    weights = net.eval().decode(target_in, memory, net.init_decoder_state(memory, 1))[1]              # (B, T, S)
     for i, (n, m) in enumerate(zip(lengths, (target_out != PAD).sum(1))):
         alone = net(source[i:i + 1, :n], lengths[i:i + 1], target_in[i:i + 1, :m])
         same(logits[i, :m], alone[0], 'padding changes the result')
@@ -258,7 +258,7 @@ def check_variant(config):
     same(weights.sum(-1), torch.full((3, 5), float(attends)), 'attention does not sum to one')
     if weights[1, :, 2:].any():
         differ.append('attention on padding')
-    state = net.start(memory, 2)
+    state = net.init_decoder_state(memory, 2)
     for t in range(target_in.shape[1]):
         by_step, state, seen = net.decode_step(target_in[:, t].repeat_interleave(2), state, memory)
         same(by_step.view(3, 2, -1)[:, 1], logits[:, t], 'decoding is not teacher forcing')
@@ -304,7 +304,7 @@ def test_first_loss_of_the_transformer():
 
 def test_every_combination():
     """Padding, attention, causality, decoding, gradients, the first loss, and learning by heart."""
-    faults = [fault for fault in tokenizer.over_cores(check_variant, variants(), 2) if fault]
+    faults = [fault for fault in tokenizer.parallel_map(check_variant, variants(), 2) if fault]
     assert not faults, '\n'.join(faults[:5])
 
 def test_combinations_that_make_no_sense():
@@ -345,15 +345,15 @@ def test_reversed_source():
     turned.load_state_dict(plain.state_dict())
     there, back = torch.tensor([[4, 5, 6, EOS]]), torch.tensor([[6, 5, 4, EOS]])
     one, other = plain.encode(back, torch.tensor([4])), turned.encode(there, torch.tensor([4]))
-    torch.testing.assert_close(one.state, other.state)
-    torch.testing.assert_close(one.values[:, [2, 1, 0, 3]], other.values)
+    torch.testing.assert_close(one.final_state, other.final_state)
+    torch.testing.assert_close(one.outputs[:, [2, 1, 0, 3]], other.outputs)
 
 def test_output_loss_is_cross_entropy():
     torch.manual_seed(0)
     targets = torch.randint(0, 11, (600,))                                        # more than two slices
     shapes = (600, 3), (11, 3), (11,)
     inputs = x, weight, bias = [torch.randn(s, dtype=torch.double, requires_grad=True) for s in shapes]
-    loss, plain = OutputLoss.apply(x, weight, bias, targets, 0.1)
+    loss, plain = LinearCrossEntropy.apply(x, weight, bias, targets, 0.1)
     logits = torch.nn.functional.linear(x, weight, bias)
     expected = torch.nn.functional.cross_entropy(logits, targets, label_smoothing=0.1)
     torch.testing.assert_close(loss, expected)
@@ -362,7 +362,7 @@ def test_output_loss_is_cross_entropy():
         torch.testing.assert_close(ours, theirs)
 
 def test_dropout_has_one_mask_a_sentence():
-    x = model.WordDropout(0.5)(torch.ones(2, 3, 64))                              # (B, T, E)
+    x = model.VariationalDropout(0.5)(torch.ones(2, 3, 64))                              # (B, T, E)
     assert (x == x[:, :1]).all() and (x[0] != x[1]).any() and x.unique().tolist() == [0, 2]
 
 # -----------------------------------------------------------------------------
@@ -389,7 +389,7 @@ def test_batches_go_on_where_they_stopped():
     """Each pair once an epoch, in another order each time; a place says all about where a run stands."""
     n = train.POOL + 5000                                                          # two pools
     offsets = np.concatenate([[0], np.cumsum(np.random.default_rng(0).integers(1, 90, n))])
-    endless, orders = train.batches_from((0, 0, 0), offsets, offsets), []
+    endless, orders = train.iterate_batches((0, 0, 0), offsets, offsets), []
     whole = list(itertools.takewhile(lambda batch: batch[2] <= 2, endless))
     for epoch in 0, 1:
         orders.append(np.concatenate([numbers for numbers, _, over in whole if epoch < over <= epoch + 1]))
@@ -400,7 +400,7 @@ def test_batches_go_on_where_they_stopped():
     first = [numbers for numbers, (epoch, pool, _), _ in whole if (epoch, pool) == (0, 0)]
     assert len(np.unique(np.concatenate(first) // train.RUN)) == train.POOL // train.RUN
     for step in 5, len(first) - 1, len(first), len(whole) // 2 + 5:
-        rest = train.batches_from(whole[step][1], offsets, offsets)
+        rest = train.iterate_batches(whole[step][1], offsets, offsets)
         for (one, *place), (other, *same_place) in zip(whole[step + 1:step + 4], rest):
             assert (one == other).all() and place == same_place
 
@@ -408,7 +408,7 @@ def test_training_starts_at_once_on_38_million_pairs():
     offsets = np.arange(38_000_001, dtype='<i8') * 25
     tracemalloc.start()
     began = time.time()
-    numbers, *_ = next(train.batches_from((0, 0, 0), offsets, offsets))
+    numbers, *_ = next(train.iterate_batches((0, 0, 0), offsets, offsets))
     assert len(numbers) == train.batch_tokens // 26 and time.time() - began < 5
     assert tracemalloc.get_traced_memory()[1] < 0.1e9
     tracemalloc.stop()
@@ -426,7 +426,7 @@ def test_validation_loss_is_the_mean_over_words():
     random = np.random.default_rng(0)
     offsets = np.concatenate([[0], np.cumsum(random.integers(1, 60, 80))])
     side = random.integers(4, 17, offsets[-1]), offsets
-    net = Seq2Seq(Config(**{**SIZES, 'dropout': 0.5}))
+    net = RecurrentSeq2Seq(Config(**{**SIZES, 'dropout': 0.5}))
     found = train.evaluate(net.train(), side, side, 'cpu', torch.float32)
     assert net.training
     batches = [train.to_batch(np.array([i]), side, side, 'cpu') for i in range(80)]
@@ -452,13 +452,13 @@ def test_truncated_backpropagation():
     """Segments as long as the target: the whole gradient; shorter: the same loss, another gradient."""
     for how in [{}, dict(attention='none'), dict(input_feeding=True), dict(attention='additive', cell='gru')]:
         net, batch = build(Config(**SIZES, **how)), random_batch((5, 2, 7), (9, 6, 1))
-        learner, scaler = train.Learner(net, 'cpu', torch.float32), torch.amp.GradScaler('cpu', enabled=False)
-        loss, plain = learner(*batch)
+        loss_module, scaler = train.LossModule(net, 'cpu', torch.float32), torch.amp.GradScaler('cpu', enabled=False)
+        loss, plain = loss_module(*batch)
         whole, found = gradients(net, loss.backward), {}
         for K in 10, 3:
             with flags(tbptt=K):
                 cut = gradients(net, lambda: found.update(
-                    {K: train.backward_in_segments(learner, *batch, 1.0, scaler)}))
+                    {K: train.truncated_bptt(loss_module, *batch, 1.0, scaler)}))
             torch.testing.assert_close(found[K], plain)
             assert (K == 10) == all(torch.allclose(a, b, atol=1e-6) for a, b in zip(whole, cut))
 
@@ -467,15 +467,15 @@ def test_many_small_batches_are_one_large():
     offsets = np.concatenate([[0], np.cumsum(random.integers(1, 30, 50))])
     side = random.integers(4, 17, offsets[-1]), offsets
     net = build(Config(**SIZES))
-    learner, found = train.Learner(net, 'cpu', torch.float32), []
+    loss_module, found = train.LossModule(net, 'cpu', torch.float32), []
     for n, world in (1, 1), (4, 1), (2, 3), (60, 1):                # 60: more parts than sentences
         with flags(grad_accum=n):
             parts = [part for rank in range(world)
-                     for part in train.my_share(np.arange(50), [side, side], 'cpu', rank, world)]
+                     for part in train.micro_batches(np.arange(50), [side, side], 'cpu', rank, world)]
         assert len(parts) == n * world and abs(sum(share for _, share in parts) - 1) < 1e-9
         def backward():
             for batch, share in parts:
-                (learner(*batch)[0] * share).backward()
+                (loss_module(*batch)[0] * share).backward()
         found.append(gradients(net, backward))
     for other in found[1:]:
         for a, b in zip(found[0], other):
@@ -513,7 +513,7 @@ def start(*flags):
     if pid:
         return pid
     sys.argv[1:] = [*flags, *(['--resume'] if changed() else [])]
-    train.main(train.override(vars(train)))
+    train.main(train.parse_command_line(vars(train)))
     os._exit(0)
 flags, out_dir, kills = sys.argv[1:], sys.argv[1].split('=')[1], int(sys.argv.pop())
 for _ in range(kills):
@@ -555,7 +555,7 @@ def test_two_processes_do_what_one_does():
     descend = write('descend.py', f"""import sys; sys.path.insert(0, {str(here)!r})
 import torch, train                             # plain descent: the change of a weight is its gradient
 torch.optim.AdamW = lambda parameters, rate, weight_decay, fused: torch.optim.SGD(parameters, rate)
-train.main(train.override(vars(train)))
+train.main(train.parse_command_line(vars(train)))
 """)
     how = ('--data_dir=two --n_embd=32 --n_hidden=64 --warmup_steps=1 --learning_rate=1 --grad_clip=1e9 '
            '--weight_decay=0 --dropout=0 --batch_tokens=300 --log_interval=3 --eval_interval=2 '
@@ -587,7 +587,7 @@ def test_benchmark():
                  '--dtype=float32 --out_dir=bench-out')
     found = {key: float(value) for key, value in (line.split() for line in out.splitlines()[1:])}
     times = {key: found.pop(key) for key in list(found) if key.startswith('time_in_')}
-    assert all(0 < share < 1 for share in times.values()) and 'time_in_OutputLoss' in times
+    assert all(0 < share < 1 for share in times.values()) and 'time_in_LinearCrossEntropy' in times
     assert list(found) == ['target_tokens_per_second', 'source_tokens_per_second', 'padding_share',
                            'step_ms_median', 'step_ms_p10', 'step_ms_p90', 'loader_share', 'peak_memory_mb',
                            'model_gflops_per_second', 'matmul_gflops_per_second', 'matmul_share']
@@ -635,7 +635,7 @@ def tiny_model(seed, attention='general', **how):
 def slow_search(net, source, lengths, limit, alpha, beam_size, norm='gnmt', beta=0.0, min_length=0):
     """One sentence's [(score, words)], the best first, by lists: with a huge beam all that can be said."""
     memory, ended = net.encode(source, lengths), []
-    alive = [(0.0, [], net.start(memory, 1), torch.zeros(source.shape))]
+    alive = [(0.0, [], net.init_decoder_state(memory, 1), torch.zeros(source.shape))]
     def score(total, t, attended):
         length = (5 + t) / 6 if norm == 'gnmt' else t
         return total / length ** alpha + beta * attended[0].clamp(1e-4, 1).log().sum().item()
@@ -662,7 +662,7 @@ def search(net, source, lengths, *how):
 def test_length_penalty():
     """Wu et al. 2016, eq. 14: seven words are (5 + 7) / 6 = 2 times as long as one."""
     for alpha, expected in (0.0, -4.0), (1.0, -2.0), (2.0, -1.0):
-        assert sample.normalised(-4.0, 7, alpha) == expected
+        assert sample.length_penalised_score(-4.0, 7, alpha) == expected
 
 SOURCE = torch.tensor([[4, 5, 8, EOS], [6, EOS, PAD, PAD], [7, 7, EOS, PAD]]), torch.tensor([4, 2, 3])
 
@@ -696,16 +696,16 @@ def test_drawn_words_are_as_frequent_as_they_are_probable():
     net, (source, lengths) = tiny_model(0), SOURCE
     def draw(*how):
         torch.manual_seed(0)
-        tokens, scores = sample.draw_words(net, source[:1], lengths[:1], torch.tensor([1]), 4000, *how)
+        tokens, scores = sample.sample_tokens(net, source[:1], lengths[:1], torch.tensor([1]), 4000, *how)
         return torch.bincount(tokens[0, :, 0], minlength=7) / 4000
     memory = net.encode(source[:1], lengths[:1])
-    logits, *_ = net.decode_step(torch.tensor([BOS]), net.start(memory, 1), memory)
+    logits, *_ = net.decode_step(torch.tensor([BOS]), net.init_decoder_state(memory, 1), memory)
     log_probs = logits.log_softmax(1)
     log_probs[0, [PAD, BOS]] = -math.inf
     torch.testing.assert_close(draw(), log_probs[0].softmax(0), rtol=0, atol=0.03)
     torch.testing.assert_close(draw(0.5), (2 * log_probs[0]).softmax(0), rtol=0, atol=0.03)
     assert (draw(1.0, 2) > 0).sum() == 2 and draw(1e-3)[log_probs.argmax()] == 1
-    tokens, scores = sample.draw_words(net, source, lengths, torch.tensor([3, 2, 4]), 5)
+    tokens, scores = sample.sample_tokens(net, source, lengths, torch.tensor([3, 2, 4]), 5)
     for i, limit in enumerate([3, 2, 4]):
         assert scores[i].tolist() == sorted(scores[i].tolist(), reverse=True)
         for words in tokens[i].tolist():
@@ -727,7 +727,7 @@ def test_topk_by_blocks_is_topk():
     for V, k in (10, 10), (64, 3), (129, 1), (1000, 5), (6202, 10):
         x = torch.randn(7, V)
         x[0, :k], x[1, -k:], x[2] = x[0, :k] + 100, x[1, -k:] + 100, float('-inf')
-        values, columns = sample.topk_by_blocks(x, k)
+        values, columns = sample.blockwise_topk(x, k)
         assert torch.equal(values, x.topk(k).values) and torch.equal(x.gather(1, columns), values)
 
 @torch.inference_mode()
@@ -736,7 +736,7 @@ def test_beam_of_one_is_greedy():
         net = tiny_model(seed)
         for i, ((_, found),) in enumerate(search(net, *SOURCE, 1, 1.0)):
             memory = net.encode(SOURCE[0][i:i + 1, :SOURCE[1][i]], SOURCE[1][i:i + 1])
-            state, words = net.start(memory, 1), [BOS]
+            state, words = net.init_decoder_state(memory, 1), [BOS]
             while len(words) < 5 and words[-1] != EOS:
                 logits, state, _ = net.decode_step(torch.tensor(words[-1:]), state, memory)
                 logits[0, [PAD, BOS]] = -math.inf
@@ -758,42 +758,34 @@ def test_unknown_word_is_the_source_word_looked_at():
     """Most attention is on the full stop, then on 'Quark': the greatest of what is a word counts."""
     class Looking:
         def encode(self, source, lengths): return None
-        def start(self, memory, beams): return None
-        def teach(self, target_in, memory, state):
+        def init_decoder_state(self, memory, beams): return None
+        def decode(self, target_in, memory, state):
             weights = [[[0.1, 0.3, 0.4, 0.2], [0.7, 0.1, 0.1, 0.1], [0.1, 0.1, 0.1, 0.7]]]
             return None, torch.tensor(weights), None
     words = tokenizer.split('a Quark.')
     source, lengths = sample.pad([[4, UNK, 5, EOS]])
     vocab = Vocabulary([*tokenizer.SPECIAL, 'x'])
     tokens = torch.tensor([[UNK, 4, EOS]])
-    for lexicon, word in ({}, 'Quark'), ({'Quark': 'curd'}, 'curd'):
-        found = sample.unknowns_replaced(Looking(), source, lengths, tokens, [words], vocab, lexicon)
-        assert found == [[word, 'x', '<eos>']]
+    found = sample.replace_unknowns(Looking(), source, lengths, tokens, [words], vocab)
+    assert found == [['Quark', 'x', '<eos>']]
 
 def test_unknown_words_in_sentences_of_unequal_length():
     """Only the sentences that lack a word are looked at again, without the others' padding."""
     net, search = tiny_model(0), sample.beam_search
-    vocabs = [Vocabulary([*tokenizer.SPECIAL, *words], {'Quark': 'curd'}) for words in ('abc', 'x')]
+    vocabs = [Vocabulary([*tokenizer.SPECIAL, *words]) for words in ('abc', 'x')]
     sample.beam_search = lambda *_, **__: (torch.tensor([[[4, EOS]], [[UNK, EOS]]]), torch.zeros(2, 1))
     try:
-        found = [sample.translate(['Quark', 'a b c a'], net, *vocabs, beam_size=1, lexicon=lexicon)
-                 for lexicon in (True, False)]
+        found = sample.translate(['Quark', 'a b c a'], net, *vocabs, beam_size=1)
     finally:
         sample.beam_search = search
-    assert found == [[[('curd', 0.0)], [('x', 0.0)]], [[('Quark', 0.0)], [('x', 0.0)]]]
-
-def test_lexicon():
-    """'Quark' is known; 'Igel' met 'hedgehog' twice, and 'the' too, which is everywhere; 'Aal' only once."""
-    pairs = [('der Igel', 'the hedgehog'), ('Igel und Quark', 'the hedgehog and curd'), ('Aal', 'the eel')]
-    vocab = Vocabulary([*tokenizer.SPECIAL, 'der', 'und', 'Quark'])
-    assert tokenizer.learn_lexicon(lambda: pairs, vocab) == {'Igel': 'hedgehog'}
+    assert found == [[('Quark', 0.0)], [('x', 0.0)]]
 
 def test_translate_shows_the_model_what_it_was_trained_on():
     """Each sentence with its <eos>, padded, the longest first; translations come in the sentences' order."""
     net, seen = tiny_model(0), []
     def encode(source, lengths):
         seen.append(source.tolist())
-        return Seq2Seq.encode(net, source, lengths)
+        return RecurrentSeq2Seq.encode(net, source, lengths)
     net.encode = encode
     vocabs = Vocabulary([*tokenizer.SPECIAL, *'abcde']), Vocabulary([*tokenizer.SPECIAL, *'xyz'])
     texts = ['a b\u00a0c', '', 'e q', 'd']
@@ -884,11 +876,11 @@ def test_bootstrap():
     """A difference in all sentences is no chance, one in a single sentence may be; nothing beats itself."""
     references = [f'the {i} dogs ran over the {i % 7} wet roads' for i in range(100)]
     worse = [line.replace('roads', 'road') for line in references]
-    assert sample.share_of_wins(references, worse, references) == 1.0
-    assert sample.share_of_wins(worse, references, references) == 0.0
+    assert sample.paired_bootstrap(references, worse, references) == 1.0
+    assert sample.paired_bootstrap(worse, references, references) == 0.0
     once = [worse[0], *references[1:]]
-    assert abs(sample.share_of_wins(references, once, references) - (1 - 0.99 ** 100)) < 0.05
-    assert sample.share_of_wins(worse, worse, references) == 0.0
+    assert abs(sample.paired_bootstrap(references, once, references) - (1 - 0.99 ** 100)) < 0.05
+    assert sample.paired_bootstrap(worse, worse, references) == 0.0
 
 def test_scores_by_length():
     with contextlib.redirect_stdout(io.StringIO()) as out:
@@ -1126,8 +1118,8 @@ import prepare
 wait = prepare.time.sleep
 prepare.time.sleep = lambda seconds: wait(seconds / 10)
 prepare.TIMEOUTS = 5, 0.3
-prepare.override(vars(prepare))
-prepare.finish(prepare.main, prepare.data_dir, "stopped")
+prepare.parse_command_line(vars(prepare))
+prepare.run_stage(prepare.main, prepare.data_dir, "stopped")
 """)
     with http.server.ThreadingHTTPServer(('localhost', 0), Server) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -1218,8 +1210,8 @@ def test_filters():
     prepare.share_settings({}, ({'Held out.'}, {'Kept back.'}))
     def fate(source, target):
         texts = source, target
-        return prepare.fate_of(texts, [text.split(' ') for text in texts])
-    long, defaults = ' '.join(['word'] * 128), tokenizer.settings(vars(prepare))
+        return prepare.rejection_reason(texts, [text.split(' ') for text in texts])
+    long, defaults = ' '.join(['word'] * 128), tokenizer.config_of(vars(prepare))
     assert fate('Guten Tag.', 'Hello.') == fate('Es ist 9:15.', "It's 9:15.") == 'kept'
     assert fate('', 'a') == fate('a', '') == 'empty'
     assert fate('Held out.', 'b') == fate('b', 'Kept back.') == 'held out'
@@ -1294,8 +1286,8 @@ def test_two_at_once_one_stopped_one_without_room():
     full = write('full.py', f"""import resource, sys; sys.path.insert(0, {str(here)!r})
 import prepare
 resource.setrlimit(resource.RLIMIT_FSIZE, (200000, 200000))
-prepare.override(vars(prepare))
-prepare.finish(prepare.main, prepare.data_dir, "stopped")
+prepare.parse_command_line(vars(prepare))
+prepare.run_stage(prepare.main, prepare.data_dir, "stopped")
 """)
     refused([full, '--dataset=toy', '--data_dir=busy', '--toy_pairs=20000'], 'busy', 'train')
     assert {path.name: path.read_bytes() for path in pathlib.Path(work.name, 'busy').iterdir()} == old
@@ -1533,7 +1525,7 @@ def learning_rate_at(step, done):
     if step == 45: signal.raise_signal(signal.SIGINT)
     return true(step, done)
 train.learning_rate_at = learning_rate_at
-train.main(train.override(vars(train)))
+train.main(train.parse_command_line(vars(train)))
 ''')
     def read(folder):
         return sample.read_checkpoint(f'{work.name}/{folder}/last.pt')
@@ -1546,7 +1538,7 @@ train.main(train.override(vars(train)))
 import train
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))
-train.main(train.override(vars(train)))
+train.main(train.parse_command_line(vars(train)))
 ''')
     refused([full, '--out_dir=again', '--resume'], 'again/', 'disk full')
     run('train.py --out_dir=again --resume')
@@ -1640,13 +1632,13 @@ SCRIPTS = 'prepare', 'tokenizer', 'train', 'sample', 'plot'
 def test_help_names_every_flag_with_its_default():
     for script in SCRIPTS:
         out, _ = run(f'{script}.py --help')
-        flags = tokenizer.settings(vars(sys.modules[script]))
+        flags = tokenizer.config_of(vars(sys.modules[script]))
         for key, value in flags.items():
             line = next(line for line in out.splitlines() if line.startswith(f'  --{key}='))
             assert repr(value) in line and len(line.split(repr(value), 1)[1].strip()) > 3, line
 
 def test_commands_and_flags_in_the_texts_exist():
-    flags = {script: {*tokenizer.settings(vars(sys.modules[script])), 'help'} for script in SCRIPTS}
+    flags = {script: {*tokenizer.config_of(vars(sys.modules[script])), 'help'} for script in SCRIPTS}
     lessons = sorted(here.glob('lessons/[0-9]*.py'))
     for lesson in lessons:
         config = lesson.read_text(encoding='utf-8').split('# ---')[1]

@@ -4,9 +4,8 @@ From words to numbers: two vocabularies, one a language, and the sentences of da
     python tokenizer.py
     python tokenizer.py --data_dir=data/multi30k --max_source_vocab=10000
 
-Reads what prepare.py wrote. Writes data/vocab.LANG.txt (word TAB count, a word's id is its line),
-data/{train,valid,test}.LANG.bin, and data/lexicon.txt (word TAB translation, of rare words). The top of
-this file is also what all scripts share: the command line, the one-line error, the file written beside and
+Reads what prepare.py wrote. Writes data/vocab.LANG.txt (word TAB count, a word's id is its line) and
+data/{train,valid,test}.LANG.bin. The top of this file is also what all scripts share: the command line, the one-line error, the file written beside and
 renamed. It needs no torch.
 """
 import array, collections, contextlib, difflib, functools, hashlib, heapq, itertools, json, multiprocessing
@@ -26,7 +25,6 @@ data_dir = 'data'           # the folder that prepare.py filled
 max_source_vocab = 30000    # words of the source language at the most, the four special ones included
 max_target_vocab = 25000    # words of the target language at the most: the output layer's cost
 min_count = 2               # a word seen less often becomes <unk>, so that training sees unknown words
-lexicon_pairs = 300000      # sentence pairs from which rare words' translations are learnt, 0: none are
 workers = 0                 # processes, 0: one for each core
 # -----------------------------------------------------------------------------
 # what every script shares
@@ -36,17 +34,17 @@ def fail(message):
     print(message, file=sys.stderr)
     raise SystemExit(2)
 
-def settings(script):
+def config_of(script):
     """A script's config: its lower-case globals that are a number, a text or true or false."""
     return {k: v for k, v in script.items() if k[0].islower() and isinstance(v, (bool, int, float, str))}
 
-def override(script):
+def parse_command_line(script):
     """
     Take the command line into a script's config, the globals of `script`, whose defaults give the types.
     --key=value, --key value and a bare --flag all work; --help prints each global, its default, its comment.
     Returns the names that were given.
     """
-    config = settings(script)
+    config = config_of(script)
     sys.stdout.reconfigure(encoding='utf-8')        # whatever the terminal's locale
     arguments, given = sys.argv[1:], []
     if '--help' in arguments or '-h' in arguments:
@@ -84,7 +82,7 @@ def override(script):
     return given
 
 @contextlib.contextmanager
-def alone(data_dir):
+def exclusive_lock(data_dir):
     """Let nobody else write into data_dir: a second run waits. The system opens the lock, however we end."""
     os.makedirs(data_dir, exist_ok=True)
     with open(f'{data_dir}/.lock', 'w') as lock:
@@ -95,22 +93,22 @@ def alone(data_dir):
                 print(f'another run is at work in {data_dir}/: waiting for its end', flush=True)
                 fcntl.lockf(lock, fcntl.LOCK_EX)
             for name in os.listdir(data_dir):       # what a run that was killed has left
-                if regex.fullmatch(r'(train|valid|test|vocab|meta|lexicon)\..+\.\d+\.tmp', name):
+                if regex.fullmatch(r'(train|valid|test|vocab|meta)\..+\.\d+\.tmp', name):
                     os.remove(f'{data_dir}/{name}')
         yield
 
-def stop_once():
+def interrupt_once():
     """From now on Ctrl-C is a KeyboardInterrupt once; a second one would disturb what the first began."""
     def stop(*_):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         raise KeyboardInterrupt
     signal.signal(signal.SIGINT, stop)
 
-def finish(main, data_dir, stopped):
+def run_stage(main, data_dir, stopped):
     """Call main(), alone in data_dir; one line where Ctrl-C or the system ends it."""
-    stop_once()
+    interrupt_once()
     try:
-        with alone(data_dir):
+        with exclusive_lock(data_dir):
             main()
     except KeyboardInterrupt:
         print(stopped, file=sys.stderr)
@@ -118,7 +116,7 @@ def finish(main, data_dir, stopped):
     except OSError as error:
         fail(f'{error.filename or data_dir}: {error.strerror}')
 
-def place_for(path):
+def output_path(path):
     """The path of a file to write, where a link stays one; status 2 where there is no ordinary file."""
     path = os.path.realpath(path)
     if os.path.exists(path) and not os.path.isfile(path):
@@ -126,9 +124,9 @@ def place_for(path):
     return path
 
 @contextlib.contextmanager
-def replacing(path, mode='wb', **how):
+def atomic_write(path, mode='wb', **how):
     """Open a file beside `path` that takes its name once it is whole: a kill leaves the old or the new."""
-    path = place_for(path)
+    path = output_path(path)
     beside = f'{path}.{os.getpid()}.tmp'
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -141,7 +139,7 @@ def replacing(path, mode='wb', **how):
         if os.path.exists(beside):
             os.remove(beside)
 
-def text_lines(file, path):
+def decode_lines(file, path):
     """A binary file's lines, which end with '\\n' alone: real text holds bare CR, U+0085 and U+2028."""
     for number, line in enumerate(file, 1):
         try:
@@ -158,7 +156,7 @@ def read_lines(path):
     """The lines of a text file; status 2 where it cannot be read or is not UTF-8."""
     try:
         with open(path, 'rb') as file:
-            yield from text_lines(file, path)
+            yield from decode_lines(file, path)
     except OSError as error:
         fail(f'cannot read {path}: {error.strerror}')
 
@@ -218,7 +216,7 @@ def read_meta(data_dir):
     except (ValueError, KeyError, TypeError):
         fail(f'{data_dir}/meta.json is damaged: run  python prepare.py --data_dir={data_dir}  again')
 
-def over_cores(function, tasks, workers, setup=None, *arguments):
+def parallel_map(function, tasks, workers, setup=None, *arguments):
     """
     Yield function(task) for each task, in order, worked out by `workers` processes (0: one for each core) of
     which each has called setup(*arguments). Only as many tasks as keep them busy are taken ahead.
@@ -228,7 +226,7 @@ def over_cores(function, tasks, workers, setup=None, *arguments):
     try:
         with ProcessPoolExecutor(workers, **how) as pool:
             for task in tasks:
-                with calm():
+                with defer_interrupts():
                     waiting.append(pool.submit(function, task))
                 if len(waiting) > 3 * workers:
                     yield waiting.popleft().result()
@@ -238,7 +236,7 @@ def over_cores(function, tasks, workers, setup=None, *arguments):
         fail('a worker process was killed; if memory was short:  --workers=1')
 
 @contextlib.contextmanager
-def calm():
+def defer_interrupts():
     """Ctrl-C waits for the end of this: it is lost, or kills the child, where it comes amid a fork."""
     if hasattr(signal, 'pthread_sigmask'):          # not on windows, which does not fork
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -281,10 +279,10 @@ def normalise(text):
 
 def split(text):
     """'The man\\'s hat.' -> ['The', 'man', '￭\\'s', 'hat', '￭.'], which join() undoes."""
-    return list(itertools.chain.from_iterable(map(pieces, text.split())))
+    return list(itertools.chain.from_iterable(map(split_chunk, text.split())))
 
 @functools.lru_cache(1 << 17)                       # few texts between spaces make up most of all text
-def pieces(chunk):
+def split_chunk(chunk):
     """split() for what stands between two spaces."""
     chunk = LEFT.sub(rf' {JOINER}\g<0>', chunk)
     return RIGHT.sub(rf'\g<0>{JOINER} ', chunk).split()
@@ -301,13 +299,10 @@ SPECIAL = ['<pad>', '<unk>', '<bos>', '<eos>']
 PAD, UNK, BOS, EOS = range(4)
 
 class Vocabulary:
-    """
-    A list of words; a word's id is its place. Everything not in the list is <unk>; the lexicon, a dict, has
-    translations of some of that.
-    """
+    """A list of words; a word's id is its place. Everything not in the list is <unk>."""
 
-    def __init__(self, words, lexicon=()):
-        self.words, self.lexicon = list(words), dict(lexicon)
+    def __init__(self, words):
+        self.words = list(words)
         self.ids = {word: i for i, word in enumerate(self.words)}
 
     def __len__(self):
@@ -333,15 +328,6 @@ def read_vocabulary(data_dir, lang):
     if not os.path.exists(path):
         fail(f'no vocabulary in {data_dir}/: run  python tokenizer.py --data_dir={data_dir}')
     return Vocabulary(line.split('\t')[0] for line in read_lines(path))
-
-def read_lexicon(data_dir):
-    path = f'{data_dir}/lexicon.txt'
-    if not os.path.exists(path):
-        fail(f'no lexicon in {data_dir}/: run  python tokenizer.py --data_dir={data_dir}')
-    try:
-        return dict(line.split('\t') for line in read_lines(path))
-    except ValueError:
-        fail(f'{path} is damaged: run  python tokenizer.py --data_dir={data_dir}')
 
 def build_vocabulary(counts, size, min_count):
     """
@@ -407,11 +393,11 @@ def read_ids(data_dir, split, lang, meta):
 # -----------------------------------------------------------------------------
 # over the cores: blocks of whole lines go out, counts and ids come back in order
 
-def over_blocks(title, function, path, setup=None, *arguments):
+def map_blocks(title, function, path, setup=None, *arguments):
     """Yield function(block) for each block of lines of a file; it returns the block's bytes first."""
     bar, done = Progress(title, 'bytes'), 0
     with open(path, 'rb') as file:
-        for n_bytes, *result in over_cores(function, blocks_of_lines(file), workers, setup, *arguments):
+        for n_bytes, *result in parallel_map(function, blocks_of_lines(file), workers, setup, *arguments):
             yield result
             done += n_bytes
             bar.show(done, done / os.path.getsize(path))
@@ -421,7 +407,7 @@ def count_words(block):
     """How often each word occurs; a text between two spaces is split once, however often it stands there."""
     counts = collections.Counter()
     for chunk, n in collections.Counter(block.decode('utf-8').split()).items():
-        for word in pieces(chunk):
+        for word in split_chunk(chunk):
             counts[word] += n
     return len(block), counts
 
@@ -453,46 +439,13 @@ def share_vocabulary(words):
     """Give a worker process the vocabulary once, not with every block."""
     global ids_of
     look_up = Vocabulary(words).look_up
-    ids_of = functools.lru_cache(1 << 17)(lambda chunk: look_up(pieces.__wrapped__(chunk)))
+    ids_of = functools.lru_cache(1 << 17)(lambda chunk: look_up(split_chunk.__wrapped__(chunk)))
 
 def encode_block(block):
     flat = itertools.chain.from_iterable
     sentences = [list(flat(map(ids_of, line.split()))) for line in block.decode('utf-8').split('\n')[:-1]]
     lengths = np.fromiter(map(len, sentences), np.int64, len(sentences))
     return len(block), np.fromiter(flat(sentences), np.uint32, lengths.sum()), lengths
-
-def learn_lexicon(pairs, source_vocab):
-    """
-    Translations of source words that the vocabulary lacks, so that a model cannot know them, from pairs(), an
-    iterator of (source, target) sentences: of the words opposite the one with the greatest Dice coefficient,
-    2 n(s, t) / (n(s) + n(t)), n being the number of sentences. Words that met once only tell nothing, so the
-    source words of one sentence, which are most, are left out of the count of all pairs. Returns a dict.
-    """
-    targets, both, lexicon = collections.Counter(), collections.Counter(), {}
-    def lacking(source):
-        return {word for word in split(source) if word not in source_vocab.ids}
-    sources = collections.Counter(word for source, _ in pairs() for word in lacking(source))
-    for source, target in pairs():
-        target = set(split(target))
-        targets.update(target)
-        both.update(itertools.product((word for word in lacking(source) if sources[word] > 1), target))
-    likeness = ((source, 2 * n / (sources[source] + targets[target]), target)
-                for (source, target), n in both.items() if n > 1)
-    for source, dice, target in sorted(likeness):               # the greatest comes last, and stays
-        if dice > 0.1:
-            lexicon[source] = target
-    return lexicon
-
-def some_pairs(meta, languages):
-    """(source, target) of lexicon_pairs training pairs, from all over the text."""
-    both = zip(*(read_lines(f'{data_dir}/train.{lang}') for lang in languages))
-    n, bar = meta['files'][f'train.{languages[0]}']['sentences'], Progress('learning a lexicon', 'pairs')
-    for i, pair in enumerate(both):
-        if i % -(-n // lexicon_pairs) == 0:
-            yield pair
-        if i % 1000 == 0:
-            bar.show(i, i / n)
-    bar.close()
 
 def print_coverage(lang, vocab, counts, sizes=(5000, 10000, 20000, 30000, 50000)):
     """What a vocabulary of each size would know of the running words; counts: of all, the greatest first."""
@@ -513,30 +466,23 @@ def main():
             fail(f'{path} is missing or not as prepare.py wrote it: run  python prepare.py  again, which '
                  'overwrites it (your own files go in with --dataset=files)')
     languages = meta['source_lang'], meta['target_lang']
-    vocabs = []
     with contextlib.ExitStack() as files:           # in the end all take their names, or none
         for lang, size in zip(languages, (max_source_vocab, max_target_vocab)):
-            parts = over_blocks(f'counting words, {lang}', count_words, f'{data_dir}/train.{lang}')
+            parts = map_blocks(f'counting words, {lang}', count_words, f'{data_dir}/train.{lang}')
             vocab, counts = build_vocabulary(add_counts(parts, data_dir), size, min_count)
             print_coverage(lang, vocab, counts)
             lines = ''.join(f'{word}\t{n}\n' for word, n in vocab).encode()
-            files.enter_context(replacing(f'{data_dir}/vocab.{lang}.txt')).write(lines)
-            vocabs.append(Vocabulary(word for word, _ in vocab))
+            files.enter_context(atomic_write(f'{data_dir}/vocab.{lang}.txt')).write(lines)
             for part in 'train', 'valid', 'test':
                 name, text = f'{data_dir}/{part}.{lang}', meta['files'][f'{part}.{lang}']
-                blocks = over_blocks(f'encoding {part}.{lang}', encode_block, name,
+                blocks = map_blocks(f'encoding {part}.{lang}', encode_block, name,
                                      share_vocabulary, [word for word, _ in vocab])
-                write_ids(files.enter_context(replacing(f'{name}.bin')), text['sentences'], blocks,
+                write_ids(files.enter_context(atomic_write(f'{name}.bin')), text['sentences'], blocks,
                           text['fingerprint'], hashlib.sha256(lines).hexdigest()[:16], len(vocab))
-        pairs = functools.partial(some_pairs, meta, languages)
-        lexicon = learn_lexicon(pairs, vocabs[0]) if lexicon_pairs else {}
-        file = files.enter_context(replacing(f'{data_dir}/lexicon.txt', 'w', encoding='utf-8', newline='\n'))
-        file.writelines(f'{source}\t{target}\n' for source, target in sorted(lexicon.items()))
-        print(f'\n{len(lexicon):,} translations of words that the vocabulary lacks')
     print(f'\nwrote the vocabularies and ids to {data_dir}/; next:  python train.py'
           + (f' --data_dir={data_dir}' if data_dir != 'data' else ''))
 
 if __name__ == '__main__':
-    override(globals())
+    parse_command_line(globals())
     read_meta(data_dir)                             # before a folder is made of a mistyped name
-    finish(main, data_dir, f'stopped: {data_dir}/ is as it was')
+    run_stage(main, data_dir, f'stopped: {data_dir}/ is as it was')

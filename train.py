@@ -23,8 +23,8 @@ from torch.utils.flop_counter import FlopCounterMode
 import plot as plots
 from model import Config, autocast, build, choose_device, choose_dtype, keep_freed_memory, out_of_memory
 from sample import bleu, read_checkpoint, translate
-from tokenizer import BOS, EOS, PAD, fail, override, read_ids, read_lexicon, read_lines, read_meta
-from tokenizer import read_vocabulary, replacing, settings
+from tokenizer import BOS, EOS, PAD, fail, parse_command_line, read_ids, read_lines, read_meta
+from tokenizer import read_vocabulary, atomic_write, config_of
 
 # -----------------------------------------------------------------------------
 # config
@@ -98,7 +98,7 @@ def make_batches(numbers, source_offsets, target_offsets, batch_tokens, random):
         start = end
     return [batches[i] for i in random.permutation(len(batches))]
 
-def batches_from(place, source_offsets, target_offsets):
+def iterate_batches(place, source_offsets, target_offsets):
     """
     The endless row of batches from a place (epoch, pool, batch) on. Yields each batch, the place after it,
     and how many epochs are over then. Sentences are drawn in runs of neighbours, so that the disk is read in
@@ -144,7 +144,7 @@ def to_batch(numbers, source, target, device):
 # -----------------------------------------------------------------------------
 # a step, alone or together with other processes
 
-class Learner(torch.nn.Module):
+class LossModule(torch.nn.Module):
     """The model's loss as a forward pass, which is what DistributedDataParallel wraps."""
 
     def __init__(self, model, device, dtype):
@@ -159,7 +159,7 @@ def count_words(numbers, offsets):
     """How many words the sentences have, each <eos> counted."""
     return int((offsets[numbers + 1] - offsets[numbers] + 1).sum())
 
-def my_share(numbers, train_set, device, rank, world):
+def micro_batches(numbers, train_set, device, rank, world):
     """
     What one of `world` processes does of a step: grad_accum batches, and what part of the step's target words
     each has. The shares are those of the whole, so the loss is a mean over words, not over batches.
@@ -170,20 +170,20 @@ def my_share(numbers, train_set, device, rank, world):
         *batch, words = to_batch(mine if len(mine) else numbers[:1], *train_set, device)
         yield batch, (words / n_words if len(mine) else 0.0)
 
-def train_step(learner, parts, rate, optimizer, scaler, world):
+def train_step(loss_module, parts, rate, optimizer, scaler, world):
     """One update with the gradients of all parts; returns the mean plain loss and the gradient's norm."""
     mean = 0.0
     for i, (batch, share) in enumerate(parts):
-        learner.require_backward_grad_sync = i == len(parts) - 1    # the processes meet once a step
+        loss_module.require_backward_grad_sync = i == len(parts) - 1    # the processes meet once a step
         # ---- the core: a batch, its loss, the gradient, a step downhill ----
         if tbptt:
-            plain = backward_in_segments(learner, *batch, share, scaler)
+            plain = truncated_bptt(loss_module, *batch, share, scaler)
         else:
-            loss, plain = learner(*batch)
+            loss, plain = loss_module(*batch)
             scaler.scale(loss * share * world).backward()           # and average their gradients
         mean += plain * share
     scaler.unscale_(optimizer)
-    norm = torch.nn.utils.clip_grad_norm_(learner.parameters(), grad_clip or math.inf)
+    norm = torch.nn.utils.clip_grad_norm_(loss_module.parameters(), grad_clip or math.inf)
     optimizer.param_groups[0]['lr'] = rate
     scaler.step(optimizer)
     scaler.update()
@@ -191,17 +191,17 @@ def train_step(learner, parts, rate, optimizer, scaler, world):
     # ------------------------------------------------------------------------
     return mean, norm
 
-def backward_in_segments(learner, source, source_lengths, target_in, target_out, share, scaler):
+def truncated_bptt(loss_module, source, source_lengths, target_in, target_out, share, scaler):
     """
     Truncated backpropagation through time (Williams & Peng 1990): the decoder's state goes on from segment to
     segment of tbptt words, its gradient does not, so that only one segment stands in memory. What they all
     ask of the encoder is added up, and goes back through it at the end.
     """
-    model, cast = learner.model, autocast(learner.device, learner.dtype)
+    model, cast = loss_module.model, autocast(loss_module.device, loss_module.dtype)
     with cast:
         memory = model.encode(source, source_lengths)
     cut = type(memory)(*(m.detach().requires_grad_(m.is_floating_point()) for m in memory))
-    state, mean, n_words = model.start(cut, 1), 0.0, (target_out != PAD).sum()
+    state, mean, n_words = model.init_decoder_state(cut, 1), 0.0, (target_out != PAD).sum()
     for words_in, words_out in zip(target_in.split(tbptt, dim=1), target_out.split(tbptt, dim=1)):
         with cast:
             loss, plain, state = model.loss_from(cut, state, words_in, words_out, label_smoothing,
@@ -213,7 +213,7 @@ def backward_in_segments(learner, source, source_lengths, target_in, target_out,
     torch.autograd.backward(*zip(*((m, c.grad) for m, c in zip(memory, cut) if c.grad is not None)))
     return mean
 
-def join_processes():
+def init_distributed():
     """Under torchrun this process's number and how many there are, else 0 and 1; only number 0 speaks."""
     if 'RANK' not in os.environ:
         return 0, 1
@@ -278,10 +278,10 @@ def count_flops(config, batches, device, dtype):
     does not see into torch's recurrent cells, so it counts those of ours, which are equal.
     """
     twin = build(replace(config, scratch=config.arch == 'seq2seq', manual_backward=False)).to(device)
-    learner = Learner(twin, device, dtype)
+    loss_module = LossModule(twin, device, dtype)
     with FlopCounterMode(display=False) as counter:
         for batch in batches:
-            learner(*batch)[0].backward()
+            loss_module(*batch)[0].backward()
     return counter.get_total_flops()
 
 def matmul_speed(device, dtype, wait, size=2048):
@@ -307,7 +307,7 @@ def peak_memory(device):
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2 ** 20
     return math.nan
 
-def report_speed(config, batches, train_set, learner, optimizer, scaler, device, dtype, rank, world):
+def report_speed(config, batches, train_set, loss_module, optimizer, scaler, device, dtype, rank, world):
     """--benchmark: time steps, after a few to warm up, and print what they reach, one `key value` a line."""
     def wait():
         if device != 'cpu':
@@ -315,9 +315,9 @@ def report_speed(config, batches, train_set, learner, optimizer, scaler, device,
     warm, steps, some = min(10, benchmark), [], []
     for step, (numbers, _, _) in enumerate(itertools.islice(batches, warm + benchmark)):
         began = time.perf_counter()
-        parts = list(my_share(numbers, train_set, device, rank, world))
+        parts = list(micro_batches(numbers, train_set, device, rank, world))
         loaded = time.perf_counter()
-        train_step(learner, parts, learning_rate_at(step, 0.0), optimizer, scaler, world)
+        train_step(loss_module, parts, learning_rate_at(step, 0.0), optimizer, scaler, world)
         wait()
         ended = time.perf_counter()
         if step >= warm:
@@ -331,7 +331,7 @@ def report_speed(config, batches, train_set, learner, optimizer, scaler, device,
     model_speed = count_flops(config, [batch for batch, _ in some], device, dtype) / sum(s for _, s in some)
     limit = matmul_speed(device, dtype, wait)
     with torch.profiler.profile() as profiler:
-        train_step(learner, parts, 0.0, optimizer, scaler, world)
+        train_step(loss_module, parts, 0.0, optimizer, scaler, world)
     calls = profiler.key_averages()
     profiled = sum(call.self_cpu_time_total for call in calls)          # microseconds
     for key, value in dict(
@@ -350,7 +350,7 @@ def report_speed(config, batches, train_set, learner, optimizer, scaler, device,
 
 def main(given):
     # the settings, and what a run that is resumed left behind
-    rank, world = join_processes()
+    rank, world = init_distributed()
     keep_freed_memory()
     saved = read_checkpoint(f'{out_dir}/last.pt', spare=f'{out_dir}/previous.pt') if resume else {}
     if resume and 'spent' not in saved:
@@ -367,7 +367,7 @@ def main(given):
     if tbptt and (arch == 'transformer' or world > 1):
         fail('--tbptt cuts the gradient of a recurrent state, in one process: not with --arch=transformer, '
              'and not with torchrun')
-    config = settings(globals())
+    config = config_of(globals())
 
     # the data, memory-mapped
     meta = read_meta(data_dir)
@@ -375,7 +375,6 @@ def main(given):
     train_set = [read_ids(data_dir, 'train', lang, meta) for lang in languages]
     valid_set = [read_ids(data_dir, 'valid', lang, meta) for lang in languages]
     vocabs = source_vocab, target_vocab = [read_vocabulary(data_dir, lang) for lang in languages]
-    source_vocab.lexicon = read_lexicon(data_dir)
     sources, references = (list(itertools.islice(read_lines(f'{data_dir}/valid.{lang}'), eval_sentences))
                            for lang in languages)
     model_config = {'source_vocab': len(source_vocab), 'target_vocab': len(target_vocab),
@@ -416,15 +415,15 @@ def main(given):
         step, place, epoch, best, worse, seconds, words, spent = (
             saved[name] for name in ('step', 'place', 'epoch', 'best', 'worse', 'seconds', 'words', 'spent'))
         losses, norms = list(saved['losses'].to(where)), list(saved['norms'].to(where))
-    learner = Learner(model, where, kind)
+    loss_module = LossModule(model, where, kind)
     if world > 1:
-        learner = torch.nn.parallel.DistributedDataParallel(learner)
-    batches = batches_from(place, train_set[0][1], train_set[1][1])
+        loss_module = torch.nn.zip_parallel.DistributedDataParallel(loss_module)
+    batches = iterate_batches(place, train_set[0][1], train_set[1][1])
     n_parameters = sum(p.numel() for p in model.parameters())
     print(f'{where}, {str(kind)[6:]}, {n_parameters:,} parameters, {len(source_vocab):,} and '
           f'{len(target_vocab):,} words, {len(train_set[1][1]) - 1:,} pairs')
     if benchmark:
-        return report_speed(Config(**model_config), batches, train_set, learner, optimizer, scaler, where,
+        return report_speed(Config(**model_config), batches, train_set, loss_module, optimizer, scaler, where,
                             kind, rank, world)
 
     # the log; what a run that is resumed had logged after its checkpoint is forgotten
@@ -435,7 +434,7 @@ def main(given):
         entries += [entry for entry in plots.read_log(out_dir)[1:] if entry['step'] <= step]
     log_file = open(os.devnull, 'w')
     if rank == 0:
-        with replacing(f'{out_dir}/log.jsonl', 'w', encoding='utf-8') as file:
+        with atomic_write(f'{out_dir}/log.jsonl', 'w', encoding='utf-8') as file:
             file.writelines(json.dumps(entry) + '\n' for entry in entries)
         log_file = open(f'{out_dir}/log.jsonl', 'a', encoding='utf-8')
 
@@ -443,10 +442,10 @@ def main(given):
         print(json.dumps({'step': step, **entry}), file=log_file, flush=True)
 
     def save(name, **more):
-        with replacing(f'{out_dir}/{name}') as file:
+        with atomic_write(f'{out_dir}/{name}') as file:
             try:
                 torch.save({'format': 'nanoseq2seq 1', 'model_config': model_config, 'config': config,
-                            **of_data, 'lexicon': source_vocab.lexicon, 'step': step, 'best': best,
+                            **of_data, 'step': step, 'best': best,
                             **more}, file)
             except RuntimeError:                    # which hides what the system said
                 fail(f'cannot write {out_dir}/{name}, is the disk full? Make room, and go on with --resume')
@@ -506,9 +505,9 @@ def main(given):
 
         numbers, place, epoch = next(batches)
         torch.manual_seed(hash((seed, step, rank)))             # dropout's masks hang on the step alone
-        parts = list(my_share(numbers, train_set, where, rank, world))
+        parts = list(micro_batches(numbers, train_set, where, rank, world))
         rate = learning_rate_at(step, done)
-        loss, norm = train_step(learner, parts, rate, optimizer, scaler, world)
+        loss, norm = train_step(loss_module, parts, rate, optimizer, scaler, world)
         if world > 1:
             dist.all_reduce(loss)                               # each has that of its share
         if averaged:
@@ -538,7 +537,7 @@ def main(given):
 
 if __name__ == '__main__':
     try:
-        main(override(globals()))
+        main(parse_command_line(globals()))
     except KeyboardInterrupt:                       # before the first step
         print('stopped', file=sys.stderr)
         sys.exit(130)

@@ -24,7 +24,7 @@ import course
 import plot
 import train as training
 from course import best_loss, spread, table, train
-from model import Config, Recurrent, build
+from model import Config, ScratchRNN, build
 from sample import bleu, load, translate
 from tokenizer import EOS, PAD, read_ids, read_lines, read_meta, read_vocabulary, split
 
@@ -48,7 +48,7 @@ class Tagger(torch.nn.Module):
     def __init__(self, n_source, n_target):
         super().__init__()
         self.embedding = torch.nn.Embedding(n_source, n_embd, padding_idx=PAD)
-        self.network = Recurrent('lstm', n_embd, n_hidden)
+        self.network = ScratchRNN('lstm', n_embd, n_hidden)
         self.output = torch.nn.Linear(n_hidden, n_target)
 
     def forward(self, source):
@@ -61,7 +61,7 @@ def train_tagger(sets, vocabs, seed):
     training.batch_tokens, training.seed = batch_tokens, seed
     net = Tagger(*map(len, vocabs))
     optimizer = torch.optim.AdamW(net.parameters(), learning_rate)
-    batches = training.batches_from((0, 0, 0), *(offsets for _, offsets in sets))
+    batches = training.iterate_batches((0, 0, 0), *(offsets for _, offsets in sets))
     for _ in range(2 if smoke else max_steps):
         words, _, _, wanted, _ = training.to_batch(next(batches)[0], *sets, 'cpu')      # (B, S), (B, T)
         wanted = F.pad(wanted, (0, words.shape[1]))[:, :words.shape[1]]                 # (B, S)
@@ -154,7 +154,7 @@ if __name__ == '__main__':
 # exercises
 # 1. Let the tagger read both ways (bidirectional=True for Recurrent, 2 * n_hidden for the output). Which of
 #    its two troubles is gone? (Pass it the lengths, (source != PAD).sum(1), so that padding is read last.)
-# 2. At the end of Seq2Seq.__init__ add 1 to the forget gate of the encoder's LSTM:
+# 2. At the end of RecurrentSeq2Seq.__init__ add 1 to the forget gate of the encoder's LSTM:
 #    if config.cell == 'lstm': self.encoder.bias_ih_l0.data[H:2 * H] += 1. What should happen: at the start
 #    the gradient forty words back is tens of thousands of times as large, as the gate keeps sigmoid(1) = 0.73
 #    of c at each step instead of half (less than 1.46 ** 40, which is 4e6: some goes through h). Does

@@ -43,7 +43,7 @@ smoke = False
 def vectors(model, vocab, texts):
     """The encoder's last state of each sentence (n, N * L * H)."""
     source, lengths = pad([vocab.encode(text) + [EOS] for text in texts])
-    return model.encode(source, lengths).state.flatten(1)
+    return model.encode(source, lengths).final_state.flatten(1)
 
 def who_does_what(rng):
     """One event told four ways: (who with whom, its order, text); and with the roles exchanged."""

@@ -141,9 +141,9 @@ if __name__ == '__main__':
 # same.
 #
 # exercises
-# 1. Divide the scores by the root of H in Seq2Seq.look, as the Transformer does. Does attention start
+# 1. Divide the scores by the root of H in RecurrentSeq2Seq.attend, as the Transformer does. Does attention start
 #    earlier?
-# 2. Let attention see the embeddings instead of the states (values = x, before the keys, in Seq2Seq.encode),
+# 2. Let attention see the embeddings instead of the states (values = x, before the keys, in RecurrentSeq2Seq.encode),
 #    and the decoder begin with zeros (state * 0), and KINDS be ('general',), where E is H. What should
 #    happen: shuffle the source words, and the translation stays the same. Why?
 # 3. Mask all source words but those within five places of t (a translation's t must come along in its

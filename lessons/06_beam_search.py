@@ -20,7 +20,7 @@ import course
 import plot
 from course import table
 from model import choose_device, choose_dtype, keep_freed_memory
-from sample import bleu, chrf, load, share_of_wins, translate
+from sample import bleu, chrf, load, paired_bootstrap, translate
 from tokenizer import read_lines, read_meta
 
 # -----------------------------------------------------------------------------
@@ -79,7 +79,7 @@ def main():
     # is it more than chance? the beam that is best on one half is compared with greedy on the other
     half = len(references) // 2
     best = max(BEAMS[1:], key=lambda K: bleu(runs[K, 1.0][0][:half], references[:half]))
-    wins = share_of_wins(runs[best, 1.0][0][half:], runs[1, 1.0][0][half:], references[half:])
+    wins = paired_bootstrap(runs[best, 1.0][0][half:], runs[1, 1.0][0][half:], references[half:])
     print(f'\nbeam {best} is best on the first half of the test set; on the second it has more BLEU than '
           f'greedy in {wins:.1%} of 1,000 test sets drawn from that')
 

@@ -45,7 +45,7 @@ def read(data_dir, part):
     meta = read_meta(data_dir)
     return [read_ids(data_dir, part, meta[side], meta) for side in ('source_lang', 'target_lang')]
 
-class Everywhere(training.Learner):
+class Everywhere(training.LossModule):
     """The loss by way of all logits at once, those of padding too."""
 
     def forward(self, source, lengths, target_in, target_out):
@@ -63,9 +63,9 @@ def ways_to_batch(sets):
     by_length = np.lexsort([np.diff(offsets) for offsets in sides])
     as_many = [np.array_split(order, len(budget)) for order in (rng.permutation(n), by_length)]
     return [('as many sentences each, at random; logits everywhere', as_many[0], Everywhere),
-            ('the same, logits of words alone', as_many[0], training.Learner),
-            ('as many sentences each, by length', as_many[1], training.Learner),
-            (f'at most {batch_tokens} words, by length', budget, training.Learner)]
+            ('the same, logits of words alone', as_many[0], training.LossModule),
+            ('as many sentences each, by length', as_many[1], training.LossModule),
+            (f'at most {batch_tokens} words, by length', budget, training.LossModule)]
 
 def padding(batches, sets):
     """The share of padding in these batches, both sides together."""
@@ -73,7 +73,7 @@ def padding(batches, sets):
     cells = sum(len(batch) * side[batch].max() for batch in batches for side in lengths)
     return 1 - sum(side[batch].sum() for batch in batches for side in lengths) / cells
 
-def train_on(data_dir, batches, widest, flags, learner, seed, learning_rate):
+def train_on(data_dir, batches, widest, flags, loss_module, seed, learning_rate):
     """
     Train on these batches in turn: target words a second, the peak in MB, the validation loss. For a process
     of its own, since a peak never goes down again.
@@ -86,10 +86,10 @@ def train_on(data_dir, batches, widest, flags, learner, seed, learning_rate):
     model, dtype = build(Config(*vocabs, **flags)), choose_dtype('auto', 'cpu')
     optimizer = torch.optim.AdamW(model.parameters(), fused=True)
     scaler = torch.amp.GradScaler('cpu', enabled=False)
-    learner = learner(model, 'cpu', dtype)
+    loss_module = loss_module(model, 'cpu', dtype)
     def step(numbers, rate):
-        parts = list(training.my_share(numbers, sets, 'cpu', 0, 1))
-        training.train_step(learner, parts, rate, optimizer, scaler, 1)
+        parts = list(training.micro_batches(numbers, sets, 'cpu', 0, 1))
+        training.train_step(loss_module, parts, rate, optimizer, scaler, 1)
     n_cold, began = len(batches) // 10, time.perf_counter()
     for i, numbers in enumerate(batches):
         if i == n_cold:                                                         # what came before was slower
@@ -117,13 +117,13 @@ def joined_data(n, most):
 def main():
     # what is padding, and what it costs
     sets, model, rows = read(data_dir, 'train'), dict(n_embd=n_embd, n_hidden=n_hidden), []
-    for name, batches, learner in ways_to_batch(sets):
+    for name, batches, loss_module in ways_to_batch(sets):
         found, widths = [], [len(batch) * (np.diff(sets[1][1])[batch].max() + 1) for batch in batches]
-        steps = max_steps // 4 if learner is Everywhere else max_steps      # it learns what the next one does
+        steps = max_steps // 4 if loss_module is Everywhere else max_steps      # it learns what the next one does
         for seed in range(1, seeds + 1):
             order = np.random.default_rng(seed).permutation(len(batches))[:steps]
             some, widest = [batches[i] for i in order], batches[np.argmax(widths)]
-            job = train_on, data_dir, some, widest, model, learner, seed, learning_rate
+            job = train_on, data_dir, some, widest, model, loss_module, seed, learning_rate
             if smoke:                               # a new process would load torch first, for seconds
                 found.append(job[0](*job[1:]))
             else:

@@ -6,7 +6,7 @@ root = pathlib.Path(__file__).parent.parent
 sys.path.insert(0, str(root))
 
 import plot
-from tokenizer import fail, override, replacing
+from tokenizer import fail, parse_command_line, atomic_write
 
 TINY = dict(n_embd=16, n_hidden=32, batch_tokens=300, max_steps=2, max_minutes=0, eval_interval=2,
             eval_sentences=2, log_interval=1)
@@ -14,14 +14,14 @@ TINY = dict(n_embd=16, n_hidden=32, batch_tokens=300, max_steps=2, max_minutes=0
 def begin(script, **flags):
     """The command line into the config, and toy data unless they are there; a smoke test spoils no folder."""
     toy, out_dir = script['data_dir'], script['out_dir']
-    override(script)
+    parse_command_line(script)
     if smoke := script['smoke']:
         script.update(data_dir=toy.replace('toy', 'smoke'), seeds=1,
                       out_dir=script['out_dir'].replace('lesson', 'smoke'),
                       **{name: value for name, value in TINY.items() if name in script})
     elif script['data_dir'] != toy and script['out_dir'] == out_dir:        # beside the toy corpus's models
         script['out_dir'] += f'-{pathlib.Path(script["data_dir"]).name}'
-    if not os.path.exists(f'{script["data_dir"]}/lexicon.txt'):
+    if not os.path.exists(f'{script["data_dir"]}/test.en.bin'):
         if not smoke and script['data_dir'] != toy:
             fail(f'{script["data_dir"]}/ has no data: prepare.py and tokenizer.py make them, see README.md')
         make_data(script['data_dir'], smoke, dataset='toy', **flags, **(dict(toy_pairs=300) if smoke else {}))
@@ -32,7 +32,7 @@ def make_data(data_dir, smoke, vocabulary={}, **flags):
 
 def write(path, lines):
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    with replacing(path, 'w', encoding='utf-8') as file:
+    with atomic_write(path, 'w', encoding='utf-8') as file:
         file.writelines(line + '\n' for line in lines)
 
 def make_data_of(pairs, folder, langs, smoke, **flags):
