@@ -136,8 +136,7 @@ def main():
                 plot.line_chart('How far the gradient reaches', 'words back', "the last word's is 1", curves))
 
 if __name__ == '__main__':
-    course.begin(globals())
-    main()
+    course.run_lesson(main, globals())
 
 # -----------------------------------------------------------------------------
 # what we measured

@@ -123,8 +123,7 @@ def main():
     table(['job', 'test BLEU'], rows)
 
 if __name__ == '__main__':
-    course.begin(globals())
-    main()
+    course.run_lesson(main, globals())
 
 # -----------------------------------------------------------------------------
 # what we measured (--seeds=3, 22 November 2026; tables, figures, hardware: README.md)

@@ -132,8 +132,7 @@ def main():
         'After the true words, and after its own', 'place of the word', 'loss', curves, may_be_log=False))
 
 if __name__ == '__main__':
-    course.begin(globals(), source_lang='en', target_lang='fr')
-    main()
+    course.run_lesson(main, globals(), source_lang='en', target_lang='fr')
 
 # -----------------------------------------------------------------------------
 # what we measured

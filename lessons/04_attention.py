@@ -124,8 +124,7 @@ def main():
                        plot_dir=f'{out_dir}/maps{i}')
 
 if __name__ == '__main__':
-    course.begin(globals())
-    main()
+    course.run_lesson(main, globals())
 
 # -----------------------------------------------------------------------------
 # what we measured

@@ -110,8 +110,7 @@ def main():
     table(['words', 'ms a step', 'MB', 'with attention: ms a step', 'MB'], rows)
 
 if __name__ == '__main__':
-    course.begin(globals())
-    main()
+    course.run_lesson(main, globals())
 
 # -----------------------------------------------------------------------------
 # what we measured

@@ -90,8 +90,7 @@ def main():
                                 [('no penalty', curves[0.0]), ('length penalty', curves[1.0])]))
 
 if __name__ == '__main__':
-    course.begin(globals())
-    main()
+    course.run_lesson(main, globals())
 
 # -----------------------------------------------------------------------------
 # what we measured

@@ -167,8 +167,7 @@ def main():
          for name, (model, *vocabs) in models.items()], may_be_log=False))
 
 if __name__ == '__main__':
-    course.begin(globals())
-    main()
+    course.run_lesson(main, globals())
 
 # -----------------------------------------------------------------------------
 # what we measured

@@ -96,8 +96,7 @@ def main():
                     plot.line_chart('LSTM and Transformer', key, 'validation loss', curve))
 
 if __name__ == '__main__':
-    course.begin(globals())
-    main()
+    course.run_lesson(main, globals())
 
 # -----------------------------------------------------------------------------
 # what we measured

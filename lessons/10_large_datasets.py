@@ -174,8 +174,7 @@ def main():
     course.save(f'{out_dir}/10_speed.svg', plot.bar_chart('What a flag does', 'target words a second', bars))
 
 if __name__ == '__main__':
-    course.begin(globals())
-    main()
+    course.run_lesson(main, globals())
 
 # -----------------------------------------------------------------------------
 # what we measured

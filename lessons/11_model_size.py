@@ -79,8 +79,7 @@ def main():
                 plot.line_chart('Model size', 'steps', 'validation loss', curves))
 
 if __name__ == '__main__':
-    course.begin(globals())
-    main()
+    course.run_lesson(main, globals())
 
 # -----------------------------------------------------------------------------
 # what we measured

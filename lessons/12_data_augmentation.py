@@ -114,8 +114,7 @@ def main():
         course.save(f'{place}.svg', plot.bar_chart(f'{size:,} pairs and what was added', 'BLEU', bars))
 
 if __name__ == '__main__':
-    course.begin(globals())
-    main()
+    course.run_lesson(main, globals())
 
 # -----------------------------------------------------------------------------
 # what we measured

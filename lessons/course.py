@@ -6,13 +6,23 @@ root = pathlib.Path(__file__).parent.parent
 sys.path.insert(0, str(root))
 
 import plot
-from tokenizer import fail, parse_command_line, atomic_write
+from tokenizer import atomic_write, fail, interrupt_once, parse_command_line
 
 TINY = dict(n_embd=16, n_hidden=32, batch_tokens=300, max_steps=2, max_minutes=0, eval_interval=2,
             eval_sentences=2, log_interval=1)
 
-def begin(script, **flags):
-    """The command line into the config, and toy data unless they are there; a smoke test spoils no folder."""
+def run_lesson(main, script, **flags):
+    """Configure the lesson, whose globals are `script`, and call main(); Ctrl-C ends it in one line."""
+    interrupt_once()
+    try:
+        configure(script, **flags)
+        main()
+    except KeyboardInterrupt:
+        print('stopped; a training that has ended is not run again', file=sys.stderr)
+        raise SystemExit(130)
+
+def configure(script, **flags):
+    """Take the command line into the config; make toy data if there are none, with prepare.py's `flags`."""
     toy, out_dir = script['data_dir'], script['out_dir']
     parse_command_line(script)
     if smoke := script['smoke']:
@@ -49,15 +59,29 @@ def run(script, smoke, **flags):
     print('\n$ python', *map(shlex.quote, command), flush=True)
     command[0] = str(root / script)
     if not smoke:
-        done = subprocess.run([sys.executable, *command], stdout=subprocess.PIPE, encoding='utf-8')
-        if done.returncode:
-            raise SystemExit(done.returncode)
-        return done.stdout
+        return run_process([sys.executable, '-u', *command])
     printed = io.TextIOWrapper(io.BytesIO(), 'utf-8')   # a new process would load torch first, for seconds
     with mock.patch('sys.argv', command), contextlib.redirect_stdout(printed):
         runpy.run_path(command[0], run_name='__main__')
     printed.seek(0)
     return printed.read()
+
+def run_process(command):
+    """Show what the command prints, line by line, and return it; where it fails, end with its status."""
+    lines = []
+    with subprocess.Popen(command, stdout=subprocess.PIPE, encoding='utf-8',
+                          start_new_session=True) as process:       # Ctrl-C reaches this process alone
+        try:
+            for line in process.stdout:
+                print(line, end='', flush=True)
+                lines.append(line)
+        except KeyboardInterrupt:
+            process.terminate()
+            process.communicate()       # train.py saves first
+            raise
+    if process.returncode:
+        raise SystemExit(process.returncode)
+    return ''.join(lines)
 
 def train(out_dir, smoke, **flags):
     """Train, unless the same command, with the same code and data, has run to its end; returns its log."""
