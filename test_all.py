@@ -16,6 +16,7 @@ import torch
 import torch.distributed.run
 
 import model, plot, prepare, sample, tokenizer, train
+from lessons import grammar
 from model import Config, LSTMFunction, LinearCrossEntropy, ScratchRNN, RecurrentSeq2Seq, build
 from tokenizer import BOS, EOS, PAD, UNK, Vocabulary
 
@@ -491,10 +492,10 @@ def test_sampled_words():
 
 def small_set(folder):
     """300 pairs to train on, 20 to validate and test with, tokenized."""
-    trees = [prepare.draw(random.Random(i)) for i in range(340)]
+    trees = [grammar.sample_tree(random.Random(i)) for i in range(340)]
     for split, part in ('train', trees[:300]), ('valid', trees[300:320]), ('test', trees[320:]):
         for lang in 'de', 'en':
-            write(f'{folder}.{split}.{lang}', '\n'.join(prepare.realise(tree, lang) for tree in part) + '\n')
+            write(f'{folder}.{split}.{lang}', '\n'.join(grammar.realise(tree, lang) for tree in part) + '\n')
     files = ' '.join(f'--{split}_{side}={folder}.{split}.{lang}' for split in ('train', 'valid', 'test')
                      for side, lang in (('source', 'de'), ('target', 'en')))
     run(f'prepare.py --dataset=files --data_dir={folder} {files}')
@@ -1338,14 +1339,13 @@ def test_without_a_network_it_is_the_toy_corpus():
 
 def noun_phrase(word, determiner, adjective=None, many=0):
     """A noun phrase of the grammar by its English words."""
-    cls, noun = next((cls, n) for cls, ns in prepare.NOUNS.items() for n in ns if n['en'][0] == word)
-    det = next(d for d in prepare.DETERMINERS['many' if many else 'one'] if d[3] == determiner)
-    chosen = [a for a in prepare.ADJECTIVES[cls] if a['en'] == adjective]
-    return dict(noun=noun, cls=cls, det=det, many=many, fem=noun['fem'], gender=3 if many else noun['gender'],
-                adjectives=chosen)
+    cls, noun = next((cls, n) for cls, ns in grammar.NOUNS.items() for n in ns if n['en'][0] == word)
+    det = next(d for d in grammar.DETERMINERS['plural' if many else 'singular'] if d[3] == determiner)
+    chosen = [a for a in grammar.ADJECTIVES[cls] if a['en'] == adjective]
+    return dict(grammar.noun_phrase(noun, cls, det, many), adjectives=chosen)
 
 def verb(word):
-    return next(v for frames in prepare.FRAMES.values() for _, v in frames if v['en']['inf'] == word)
+    return next(v for frames in grammar.FRAMES.values() for _, v in frames if v['en']['infinitive'] == word)
 
 def test_grammar_says_the_same_in_three_languages():
     """Case, agreement, separable verbs, the perfect, verbs last, questions, elision: each by an example."""
@@ -1355,13 +1355,13 @@ def test_grammar_says_the_same_in_three_languages():
     gave = dict(subject=teacher, verb=verb('give'), tense='past', recipient=children,
                 object=noun_phrase('letter', 'a', 'long'))
     calls = dict(subject=woman, verb=verb('call'), tense='present', object=teacher)
-    slept = dict(subject=prepare.pronoun(1, True), verb=verb('sleep'), tense='past')
+    slept = dict(subject=grammar.pronoun(1, True), verb=verb('sleep'), tense='past')
     arrived = dict(subject=noun_phrase('woman', 'the', many=1), verb=verb('arrive'), tense='past')
-    must_call = dict(calls, aux=prepare.MODALS[1])
+    must_call = dict(calls, auxiliary=grammar.MODALS[1])
     pupil = noun_phrase('pupil', 'the')
-    eats = {'subject': dict(pupil, which=True), 'verb': verb('eat'), 'tense': 'present',
-            'object': noun_phrase('egg', 'the'), 'not': ['nicht', 'not', 'pas']}
-    saw = dict(slept, verb=verb('see'), object=dict(pupil, clause=eats))
+    eats = {'subject': dict(pupil, relativised=True), 'verb': verb('eat'), 'tense': 'present',
+            'object': noun_phrase('egg', 'the'), 'negation': ['nicht', 'not', 'pas']}
+    saw = dict(slept, verb=verb('see'), object=dict(pupil, relative_clause=eats))
     examples = [
         ('Der alte Lehrer hat den kleinen Kindern einen langen Brief gegeben.',
          'The old teacher gave a long letter to the small children.',
@@ -1369,25 +1369,25 @@ def test_grammar_says_the_same_in_three_languages():
         ('Eine junge Frau ruft den alten Lehrer an.', 'A young woman calls the old teacher.',
          'Une jeune femme appelle le vieux professeur.', dict(clauses=[calls])),
         ('Muss eine junge Frau den alten Lehrer anrufen?', 'Must a young woman call the old teacher?',
-         "Est-ce qu'une jeune femme doit appeler le vieux professeur ?", dict(clauses=[must_call], ask=True)),
+         "Est-ce qu'une jeune femme doit appeler le vieux professeur ?", dict(clauses=[must_call], question=True)),
         ('Eine junge Frau ruft den alten Lehrer an, weil sie geschlafen hat.',
          'A young woman calls the old teacher because she slept.',
          "Une jeune femme appelle le vieux professeur parce qu'elle a dormi.",
-         dict(clauses=[dict(calls, join=because, first=False, side=slept)])),
+         dict(clauses=[dict(calls, conjunction=because, subordinate_first=False, subordinate=slept)])),
         ('Weil eine junge Frau den alten Lehrer anruft, sind die Frauen angekommen.',
          'Because a young woman calls the old teacher, the women arrived.',
          "Parce qu'une jeune femme appelle le vieux professeur, les femmes sont arrivées.",
-         dict(clauses=[dict(arrived, join=because, first=True, side=calls)])),
+         dict(clauses=[dict(arrived, conjunction=because, subordinate_first=True, subordinate=calls)])),
         ('Sie hat den Schüler gesehen, der das Ei nicht isst.', 'She saw the pupil who does not eat the egg.',
          "Elle a vu l'élève qui ne mange pas l'œuf.", dict(clauses=[saw]))]
     for *sentences, tree in examples:
-        assert [prepare.realise(tree, lang) for lang in prepare.LANGS] == sentences
+        assert [grammar.realise(tree, lang) for lang in grammar.LANGS] == sentences
 
 def test_grammar_is_large_and_unambiguous():
     def some(n):
         rng = random.Random(1)
-        trees = (prepare.draw(rng) for _ in range(n))
-        return [tuple(prepare.realise(tree, lang) for lang in prepare.LANGS) for tree in trees]
+        trees = (grammar.sample_tree(rng) for _ in range(n))
+        return [tuple(grammar.realise(tree, lang) for lang in grammar.LANGS) for tree in trees]
     triples = some(20000)
     assert triples[:50] == some(50)
     assert len(set(triples)) > 19500

@@ -19,8 +19,8 @@ import itertools, random
 import torch
 
 import course
+import grammar
 import plot
-import prepare
 from course import evaluate, spread, table, train
 from sample import load, pad
 from tokenizer import EOS, read_lines
@@ -47,35 +47,36 @@ def vectors(model, vocab, texts):
 
 def who_does_what(rng):
     """One event told four ways: (who with whom, its order, text); and with the roles exchanged."""
-    frames = [(objects, verb) for objects, verb in prepare.FRAMES['human', 'object'] if 'human' in objects]
-    verb, one, two = rng.choice(frames)[1], prepare.person(rng), prepare.person(rng)
+    frames = [(objects, verb) for objects, verb in grammar.FRAMES['human', 'transitive'] if 'human' in objects]
+    verb, one, two = rng.choice(frames)[1], grammar.sample_person(rng), grammar.sample_person(rng)
     while two == one:
-        two = prepare.person(rng)
-    when = prepare.phrase(rng, 'past')
+        two = grammar.sample_person(rng)
+    when = grammar.sample_phrase(rng, 'past')
     roles = ('A B', one, two), ('B A', two, one)
     for (role, subject, other), front in itertools.product(roles, (False, True)):
         clause = dict(subject=subject, verb=verb, object=other, tense='past')
         clause['front' if front else 'time'] = when
-        yield role, front, prepare.realise(dict(clauses=[clause]), 'de')
+        yield role, front, grammar.realise(dict(clauses=[clause]), 'de')
 
 def main_clause(tree):
     """The first clause without the clauses that hang on it: what remains of a long sentence."""
     def bare(node):
         if isinstance(node, dict):
             return {key: bare(value) for key, value in node.items()
-                    if key not in ('clause', 'that', 'side', 'join', 'first', 'front')}
+                    if key not in ('relative_clause', 'complement', 'subordinate', 'conjunction',
+                               'subordinate_first', 'front')}
         return node
-    return dict(clauses=[bare(tree['clauses'][0])], ask=tree.get('ask'))
+    return dict(clauses=[bare(tree['clauses'][0])], question=tree.get('question'))
 
 def job_data(name, n):
     """n pairs of a job made by the grammar; returns their folder."""
     rng, texts = random.Random(2), []
     while len(texts) < n:
-        tree = prepare.draw(rng)
-        text = prepare.realise(tree, 'de')
+        tree = grammar.sample_tree(rng)
+        text = grammar.realise(tree, 'de')
         if name == 'reverse':
             texts.append((text, ' '.join(reversed(text.split()))))
-        elif len(text) > len(short := prepare.realise(main_clause(tree), 'de')):
+        elif len(text) > len(short := grammar.realise(main_clause(tree), 'de')):
             texts.append((text, short))
     return course.make_data_of(texts, f'{out_dir}/{name}-data', ('long', 'short'), smoke, max_ratio=0)
 

@@ -20,8 +20,8 @@ import numpy as np
 import torch
 
 import course
+import grammar
 import plot
-import prepare
 from course import best_loss, evaluate, spread, table, train
 from model import Config, build
 from sample import attention_weights, load, pad
@@ -68,7 +68,7 @@ def with_signs(node, signs):
 
 def alignment(tree, langs):
     """The words of both sentences, and which are of one lexeme: [(target word's place, {source words'})]."""
-    sides = [split(prepare.realise(with_signs(tree, map(chr, SIGNS)), lang)) for lang in langs]
+    sides = [split(grammar.realise(with_signs(tree, map(chr, SIGNS)), lang)) for lang in langs]
     found = [[{c for c in word if ord(c) in SIGNS} for word in side] for side in sides]
     words = [[''.join(c for c in word if ord(c) not in SIGNS) for word in side] for side in sides]
     links = [(t, {s for s, theirs in enumerate(found[0]) if theirs & ours})
@@ -84,7 +84,7 @@ def misaligned(checkpoint, langs, n):
     model, source_vocab, target_vocab = load(checkpoint)
     rng, wrong, total = random.Random(0), 0, 0
     for _ in range(n):
-        source, target, links = alignment(prepare.draw(rng), langs)
+        source, target, links = alignment(grammar.sample_tree(rng), langs)
         ids, lengths = pad([source_vocab.look_up(source) + [EOS]])                      # (1, S)
         tokens, _ = pad([target_vocab.look_up(target)])                                 # (1, T)
         looked_at = attention_weights(model, ids, lengths, tokens)[0].argmax(-1).tolist()       # T
@@ -119,7 +119,7 @@ def main():
     if not smoke and meta['dataset'] == 'toy':
         rng = random.Random(4)
         for i in range(5):                          # look at these: where do the lines cross?
-            text = prepare.realise(prepare.draw(rng), langs[0])
+            text = grammar.realise(grammar.sample_tree(rng), langs[0])
             course.run('plot.py', smoke, attention=True, out_dir=f'{out_dir}/general-1', text=text,
                        plot_dir=f'{out_dir}/maps{i}')
 

@@ -21,8 +21,8 @@ import regex
 import torch
 
 import course
+import grammar
 import plot
-import prepare
 from course import spread, table, train
 from sample import attention_weights, bleu, load, ngrams, pad, translate
 from tokenizer import EOS, read_lines, read_meta, split
@@ -50,8 +50,8 @@ def sentences(seed):
     """Endless short pairs of the grammar."""
     rng = random.Random(seed)
     while True:
-        tree = prepare.draw(rng)
-        pair = [prepare.realise(tree, lang) for lang in ('de', 'en')]
+        tree = grammar.sample_tree(rng)
+        pair = [grammar.realise(tree, lang) for lang in ('de', 'en')]
         if max(map(n_words, pair)) <= SHORT:
             yield pair
 

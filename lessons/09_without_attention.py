@@ -17,8 +17,8 @@ between? From which distance on, with either kind of words between? Does it help
 import itertools, random
 
 import course
+import grammar
 import plot
-import prepare
 from course import spread, table, train
 from sample import load, translate
 
@@ -39,8 +39,8 @@ smoke = False
 WHAT = ('the subject', 'the verb', 'the verb, wrong ending', 'of what is between, the words at their place',
         'all of what is between')
 DISTANCES = 2, 6, 10, 16, 20, 30, 40        # German words between subject and verb
-SUBJECTS = list(itertools.product(prepare.NOUNS['human'], (False, True)))     # a noun, and whether many of it
-VERBS = [verb for _, verb in prepare.FRAMES['human', 'nothing']]
+SUBJECTS = list(itertools.product(grammar.NOUNS['human'], (False, True)))     # a noun, and whether many of it
+VERBS = [verb for _, verb in grammar.FRAMES['human', 'intransitive']]
 CITIES = 'Basel Berlin Bremen Kassel London Madrid Oslo Paris Potsdam Riga Stuttgart Zagreb'.split()
 
 def sentence(rng, distance, between, fifths):
@@ -52,16 +52,16 @@ def sentence(rng, distance, between, fifths):
     s, v = rng.choice([(s, v) for s in range(len(SUBJECTS)) for v in range(len(VERBS))
                        if (s // 2 + v) % 5 in fifths])
     (noun, many), verb = SUBJECTS[s], VERBS[v]
-    subject = dict(noun=noun, cls='human', det=prepare.DETERMINERS['many' if many else 'one'][0], many=many,
-                   fem=noun['fem'], gender=3 if many else noun['gender'])
+    subject = grammar.noun_phrase(noun, 'human', grammar.DETERMINERS['plural' if many else 'singular'][0], many)
     if between == 'very':
         german, english = 'sehr ' * (distance - 1) + 'laut', 'very ' * (distance - 1) + 'loudly'
     else:
         german = english = ' '.join(f'in {rng.choice(CITIES)}' for _ in range(distance // 2))
-    who = prepare.say(subject, 'en')
-    forms = verb['en']['now'][many], verb['en']['now'][1 - many]
-    finite = verb['de']['prefix'] + verb['de']['now'][many]
-    return (f'Weil {prepare.say(subject, "de")} {german} {finite}.', f'Because {who} {forms[0]} {english}.',
+    who = grammar.realise_noun_phrase(subject, 'en')
+    forms = verb['en']['present'][many], verb['en']['present'][1 - many]
+    finite = verb['de']['prefix'] + verb['de']['present'][many]
+    german = f'Weil {grammar.realise_noun_phrase(subject, "de")} {german} {finite}.'
+    return (german, f'Because {who} {forms[0]} {english}.',
             (who.split()[-1], *forms))
 
 def what_is_right(found, texts):
