@@ -1645,7 +1645,7 @@ def test_commands_and_flags_in_the_texts_exist():
         flags[f'lessons/{lesson.stem}'] = set(re.findall(r'^(\w+) = ', config, re.MULTILINE))
     torchrun = {'nproc_per_node', 'nnodes', 'rdzv_backend', 'rdzv_endpoint'}
     n_commands = 0
-    for path in here / 'README.md', here / 'lessons/README.md', *lessons:
+    for path in here / 'README.md', *here.glob('lessons/*.md'), *lessons:
         text = re.sub(r' *\\?\n *(?=--)', ' ', path.read_text(encoding='utf-8'))
         for script, arguments in re.findall(r'python ([\w/]+)\.py([^`\n&|]*)', text):
             n_commands += 1
