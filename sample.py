@@ -49,6 +49,8 @@ dtype = 'auto'              # auto, float32, bfloat16, float16
 # -----------------------------------------------------------------------------
 # a model comes out of its checkpoint
 
+FORMAT = 'nanoseq2seq 1'    # a checkpoint's, by train.py
+
 def read_checkpoint(path, device='cpu', spare=''):
     """
     The dict that train.py saved, or where the file is missing or damaged and there is a spare one, that;
@@ -67,7 +69,7 @@ def read_checkpoint(path, device='cpu', spare=''):
             print(f'{path} is damaged: going on from {spare}, which is older', file=sys.stderr)
             return read_checkpoint(spare, device)
         fail(f'{path} is damaged or no checkpoint: name another, or train again with  python train.py')
-    if not isinstance(saved, dict) or saved.get('format') != 'nanoseq2seq 1':
+    if not isinstance(saved, dict) or saved.get('format') != FORMAT:
         fail(f'{path} is not a checkpoint of nanoseq2seq: name one that train.py wrote')
     return saved
 
