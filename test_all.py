@@ -1340,7 +1340,7 @@ def test_without_a_network_it_is_the_toy_corpus():
 def noun_phrase(word, determiner, adjective=None, many=0):
     """A noun phrase of the grammar by its English words."""
     cls, noun = next((cls, n) for cls, ns in grammar.NOUNS.items() for n in ns if n['en'][0] == word)
-    det = next(d for d in grammar.DETERMINERS['plural' if many else 'singular'] if d[3] == determiner)
+    det = next(d for d in grammar.DETERMINERS['plural' if many else 'singular'] if d['en'] == determiner)
     chosen = [a for a in grammar.ADJECTIVES[cls] if a['en'] == adjective]
     return dict(grammar.noun_phrase(noun, cls, det, many), adjectives=chosen)
 
