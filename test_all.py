@@ -1663,6 +1663,22 @@ def test_lessons():
         out, _ = run(['lessons/' + lesson.name, '--smoke'])
         assert out.count('| --- |') and 'drew checkpoints/smoke' in out, lesson
 
+def test_ctrl_c_ends_a_lesson_and_its_command_in_one_line():
+    script = write('lesson.py', f'''
+import sys
+sys.path.insert(0, {str(here / 'lessons')!r})
+import course
+data_dir, out_dir, smoke = 'data/toy', 'checkpoints/lesson', True
+command = [sys.executable, '-u', '-c', 'import time; print("step 1"); time.sleep(60)']
+course.run_lesson(lambda: course.run_process(command), globals())
+''')
+    lesson = subprocess.Popen([sys.executable, script], cwd=work.name, env={**os.environ, **ALONE}, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+    assert 'step 1\n' in iter(lesson.stdout.readline, '')       # seen while the command runs
+    os.killpg(lesson.pid, signal.SIGINT)
+    _, err = lesson.communicate(timeout=20)         # which waits for the command too: it holds the pipe
+    assert lesson.returncode == 130 and err.count('\n') == 1, err
+
 def test_imports_stay_within_the_four():
     ours = [*here.glob('*.py'), *here.glob('lessons/*.py')]     # no deeper: a .venv may lie there
     known = {path.stem for path in ours} | {'torch', 'numpy', 'requests', 'regex'}

@@ -33,10 +33,11 @@ def configure(script, **flags):
         script['out_dir'] += f'-{pathlib.Path(script["data_dir"]).name}'
     if not os.path.exists(f'{script["data_dir"]}/test.en.bin'):
         if not smoke and script['data_dir'] != toy:
-            fail(f'{script["data_dir"]}/ has no data: prepare.py and tokenizer.py make them, see README.md')
+            fail(f'{script["data_dir"]}/ has no data: prepare.py and tokenizer.py make it, see README.md')
         make_data(script['data_dir'], smoke, dataset='toy', **flags, **(dict(toy_pairs=300) if smoke else {}))
 
 def make_data(data_dir, smoke, vocabulary={}, **flags):
+    """Run prepare.py with `flags` and tokenizer.py with those in `vocabulary`."""
     run('prepare.py', smoke, data_dir=data_dir, workers=int(smoke), **flags)
     run('tokenizer.py', smoke, data_dir=data_dir, workers=int(smoke), **vocabulary)
 
@@ -46,7 +47,7 @@ def write(path, lines):
         file.writelines(line + '\n' for line in lines)
 
 def make_data_of(pairs, folder, langs, smoke, **flags):
-    """The same for pairs of texts of a lesson's own; vocabulary: tokenizer.py's flags. Returns the folder."""
+    """The same for pairs of texts that a lesson has made itself. Returns the folder."""
     for lang, lines in zip(langs, zip(*pairs)):
         write(f'{folder}.{lang}', lines)
     make_data(folder, smoke, dataset='files', train_source=f'{folder}.{langs[0]}', source_lang=langs[0],
@@ -76,19 +77,18 @@ def run_process(command):
                 print(line, end='', flush=True)
                 lines.append(line)
         except KeyboardInterrupt:
-            process.terminate()
-            process.communicate()       # train.py saves first
+            process.kill()              # nothing of a run that has not ended is used
             raise
     if process.returncode:
         raise SystemExit(process.returncode)
     return ''.join(lines)
 
 def train(out_dir, smoke, **flags):
-    """Train, unless the same command, with the same code and data, has run to its end; returns its log."""
+    """Run train.py, unless the same command with the same code and data has ended before; returns its log."""
     flags = {**flags, 'out_dir': out_dir, 'plot': False, **(TINY if smoke else {})}
     data, done = pathlib.Path(flags['data_dir']), pathlib.Path(out_dir, 'done.txt')
-    seen = root / 'model.py', root / 'train.py', data / 'meta.json', *sorted(data.glob('vocab.*.txt'))
-    command = f'{flags} {[zlib.crc32(path.read_bytes()) for path in seen]}'
+    inputs = root / 'model.py', root / 'train.py', data / 'meta.json', *sorted(data.glob('vocab.*.txt'))
+    command = f'{flags} {[zlib.crc32(path.read_bytes()) for path in inputs]}'
     if not done.exists() or done.read_text(encoding='utf-8') != command:
         done.unlink(missing_ok=True)
         run('train.py', smoke, **flags)
@@ -99,7 +99,7 @@ def best_loss(log):
     return min(entry['valid_loss'] for entry in log if 'valid_loss' in entry)
 
 def evaluate(out_dir, data_dir, smoke, **flags):
-    """The test set's scores, {'BLEU': 33.1, ...}. Unknown words stay: only attention could replace them."""
+    """The test set's scores, {'BLEU': 33.1, ...}. Unknown words stay: only attention replaces them."""
     flags = {'evaluate': 'valid' if smoke else 'test', 'replace_unknown': False, **flags,
              **(dict(max_length=1) if smoke else {})}
     return values(run('sample.py', smoke, checkpoint=f'{out_dir}/best.pt', data_dir=data_dir, **flags))
@@ -113,7 +113,8 @@ def spread(numbers):
     """[33.1, 33.5, 32.9] -> '33.17 ± 0.31': the mean and the standard deviation of several seeds."""
     return ' ± '.join(f'{of(numbers):.2f}' for of in (statistics.mean, statistics.stdev)[:len(numbers)])
 
-def table(headings, rows):                          # in Markdown
+def table(headings, rows):
+    """Print a table in Markdown; floats with two digits."""
     print()
     for row in [headings, ['---'] * len(headings), *rows]:
         print('|', ' | '.join(f'{cell:.2f}' if isinstance(cell, float) else str(cell) for cell in row), '|')
