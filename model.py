@@ -1,14 +1,14 @@
 """
-The models: an encoder reads the source sentence, a decoder writes the target sentence a word at a time, and
-attention lets it look back at every source word while it writes. There is a recurrent one, with torch's cells
-or with ours, and a Transformer.
+The models. An encoder reads the source sentence, a decoder writes the target sentence word by word, and
+attention lets the decoder look back at every source word while it writes. One model is recurrent (an RNN, a
+GRU or an LSTM, torch's or written by hand), the other is a Transformer.
 
-Nothing to launch: train.py makes the model, sample.py decodes with it. In the shape comments, where no
+There is nothing to run here: train.py builds the model, sample.py decodes with it. Shape comments, unless a
 docstring says otherwise:
 
     B  sentences in the batch      S  source length       E  embedding size     V  target vocabulary
-    K  beams of a sentence         T  target length       H  hidden size        L  layers
-    R  = B * K, hypotheses         D  size of what the output layer sees: E if tied, else H
+    K  beam size                   T  target length       H  hidden size        L  layers
+    R  = B * K, hypotheses         D  size of the decoder's output: E if tied, else H
     N  states of a cell: h and c of an LSTM, else h alone
 
 Models of the literature as flags of train.py:
@@ -38,76 +38,83 @@ class Config:
     arch: str = 'seq2seq'           # seq2seq | transformer
     cell: str = 'lstm'              # lstm | gru | rnn
     scratch: bool = False           # the cells written out below instead of torch's
-    manual_backward: bool = False   # and the LSTM's way back through time too
+    manual_backward: bool = False   # and the LSTM's backward pass, too
     attention: str = 'dot'          # none | dot | general | additive
-    input_feeding: bool = False     # the attentional vector goes into the next step
-    bidirectional: bool = True      # the encoder reads both ways, with half of n_hidden each
+    input_feeding: bool = False     # the attentional hidden state is an input of the next step
+    bidirectional: bool = True      # the encoder reads in both directions, each with half of n_hidden
     reverse_source: bool = False    # the encoder reads the last word first
-    tied: bool = True               # the output layer's vector of a word is its embedding
+    tied: bool = True               # the output layer's weights are the target embeddings
     n_layer: int = 1
     n_embd: int = 256               # also the Transformer's width
-    n_hidden: int = 384             # of the cell, or within the Transformer's feed-forward layers
+    n_hidden: int = 384             # of the cell, or inside the Transformer's feed-forward layers
     n_head: int = 4                 # of the Transformer's attention
     dropout: float = 0.3
 
     def __post_init__(self):
-        for name, known in {'arch': ['seq2seq', 'transformer'], 'cell': list(CELLS),
-                            'attention': ['none', 'dot', 'general', 'additive']}.items():
+        for name, known in dict(arch=ARCHITECTURES, cell=CELLS, attention=ATTENTIONS).items():
             if getattr(self, name) not in known:
                 fail(f'--{name} takes {", ".join(known)}, not {getattr(self, name)!r}')
         if min(self.n_layer, self.n_embd, self.n_hidden, self.n_head) < 1 or not 0 <= self.dropout < 1:
             fail('--n_layer, --n_embd, --n_hidden, --n_head are at least 1, --dropout is from 0 to below 1')
         if self.arch == 'transformer' and self.n_embd % (2 * self.n_head):
-            fail(f'--n_embd={self.n_embd} cannot be shared out to --n_head={self.n_head} heads of even size')
-        recurrent = ('cell', 'scratch', 'manual_backward', 'attention', 'input_feeding', 'bidirectional',
-                     'reverse_source')
-        given = [f'--{name}' for name in recurrent if getattr(self, name) != getattr(Config, name)]
+            fail(f'--n_embd={self.n_embd} cannot be split into --n_head={self.n_head} heads of even size')
+        given = [f'--{name}' for name in RECURRENT_ONLY if getattr(self, name) != getattr(Config, name)]
         if self.arch == 'transformer' and given:
-            fail(f'{", ".join(given)}: not with --arch=transformer')
+            fail(f'{", ".join(given)}: for recurrent models, not for --arch=transformer')
         if self.manual_backward and not (self.scratch and self.cell == 'lstm'):
-            fail('--manual_backward is for --scratch and --cell=lstm')
+            fail('--manual_backward needs --scratch and --cell=lstm')
         if self.arch == 'seq2seq' and self.bidirectional and self.n_hidden % 2:
-            fail(f'--n_hidden={self.n_hidden} cannot be halved for the two directions: take an even one')
+            fail(f'--n_hidden={self.n_hidden} cannot be halved for the two directions: take an even number')
         if self.input_feeding and self.attention in ('none', 'additive'):
-            fail('--input_feeding is for --attention=dot or general: with none there is no attention, and '
-                 'additive has its context in the input already')
+            fail('--input_feeding is for --attention=dot or general: with none there is nothing to feed, and '
+                 'with additive the context is an input of the cell already')
+
+ARCHITECTURES = 'seq2seq', 'transformer'
+ATTENTIONS = 'none', 'dot', 'general', 'additive'               # RecurrentSeq2Seq.attend()
+RECURRENT_ONLY = ('cell', 'scratch', 'manual_backward', 'attention', 'input_feeding', 'bidirectional',
+                  'reverse_source')
 
 # -----------------------------------------------------------------------------
-# the cells, written out: one step each, from x's part of the gates (B, G * H), where G is their number,
-# computed for all steps beforehand, the state's part, a function of h to the same shape, and the state
+# the cells, one time step each. They run with --scratch; without it torch's own cells, which compute the
+# same, run in their place: whoever changes an equation here has to train with --scratch to see a difference.
+# A step takes x's part of its G gates (B, G * H), computed for all steps beforehand; hidden_gates, the
+# function of h that gives the state's part (B, G * H); and the N states (B, H)
 
-def rnn_step(x, recur, h):
-    """Elman 1990: the new state is what was seen and what was there before, squashed."""
-    return (torch.tanh(x + recur(h)),)                                                  # (B, H)
+def rnn_step(x, hidden_gates, h):
+    """Elman 1990: h' = tanh(W x + U h)."""
+    return (torch.tanh(x + hidden_gates(h)),)                                           # (B, H)
 
-def gru_step(x, recur, h):
-    """Cho et al. 2014, with the reset gate r after the product, as in cuDNN and torch."""
-    (x_r, x_z, x_n), (h_r, h_z, h_n) = x.chunk(3, dim=-1), recur(h).chunk(3, dim=-1)    # (B, H) each
+def gru_step(x, hidden_gates, h):
+    """Cho et al. 2014, with the reset gate r after the product U h, as in cuDNN and torch."""
+    x_r, x_z, x_n = x.chunk(3, dim=-1)                                                  # (B, H) each
+    h_r, h_z, h_n = hidden_gates(h).chunk(3, dim=-1)                                    # (B, H) each
     r, z = torch.sigmoid(x_r + h_r), torch.sigmoid(x_z + h_z)
-    n = torch.tanh(x_n + r * h_n)                               # what could be new; r lets some of the old in
-    return (n + z * (h - n),)                                   # (1 - z) n + z h: z keeps the old
+    n = torch.tanh(x_n + r * h_n)                               # the candidate: r lets some of the old in
+    return (n + z * (h - n),)                                   # h' = (1 - z) n + z h: z keeps the old
 
-def lstm_step(x, recur, h, c):
+def lstm_step(x, hidden_gates, h, c):
     """Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000."""
-    i, f, g, o = (x + recur(h)).chunk(4, dim=-1)                                        # (B, H) each
+    i, f, g, o = (x + hidden_gates(h)).chunk(4, dim=-1)                                 # (B, H) each
     c = f.sigmoid() * c + i.sigmoid() * g.tanh()                # forget some of the old, add some of the new
     return o.sigmoid() * c.tanh(), c                            # and show some of it
 
 CELLS = {'rnn': (rnn_step, 1, 1), 'gru': (gru_step, 3, 1), 'lstm': (lstm_step, 4, 2)}   # step, G, N
+TORCH_CELLS = {'rnn': nn.RNN, 'gru': nn.GRU, 'lstm': nn.LSTM}   # a cell that is not here always runs by hand
 
 class LSTMFunction(torch.autograd.Function):
     """
-    lstm_step() over all steps, and its way back by hand. What a step computes, c' = f c + i g and
-    h' = o tanh(c'), turns the loss's gradients dh' and dc' into
+    lstm_step() over all steps, with backpropagation through time by hand. A step computes c' = f c + i g and
+    h' = o tanh(c'); its backward pass turns the gradients dh' and dc' of the loss into
 
-        dc' += dh' o (1 - tanh(c')^2)           through h', where c' is seen
-        di = dc' g i (1 - i)                    the derivative of the sigmoid s is s (1 - s), ...
+        dc' += dh' o (1 - tanh(c')^2)           through h', which depends on c'
+        di = dc' g i (1 - i)                    before the sigmoid s, whose derivative is s (1 - s)
         df = dc' c f (1 - f)
-        dg = dc' i (1 - g^2)                    ... that of tanh 1 - tanh^2: these are of what was squashed
+        dg = dc' i (1 - g^2)                    before tanh, whose derivative is 1 - tanh^2
         do = dh' tanh(c') o (1 - o)
         dc = dc' f,  dh = [di df dg do] W       for the step before
 
-    All but dh' and dc' is known beforehand, for all steps at once; so is the gradient of W afterwards.
+    All factors but dh' and dc' are known in advance, for all steps at once; the gradient of W is one product
+    afterwards.
     """
 
     @staticmethod
@@ -115,7 +122,7 @@ class LSTMFunction(torch.autograd.Function):
         """inputs (S, B, 4H), W (4H, H), h and c (B, H) -> h and c after each step, (S, B, H) each."""
         (S, B, _), H, W = inputs.shape, W.shape[1], W.to(inputs.dtype)
         gates, tanh_c = torch.empty_like(inputs), inputs.new_empty(S, B, H)
-        hs, cs = inputs.new_empty(2, S + 1, B, H)               # between the steps, both ends included
+        hs, cs = inputs.new_empty(2, S + 1, B, H)               # the states before, between and after
         hs[0], cs[0] = h, c
         for t in range(S):
             torch.addmm(inputs[t], hs[t], W.t(), out=gates[t])                          # (B, 4H)
@@ -132,128 +139,132 @@ class LSTMFunction(torch.autograd.Function):
         i, f, g, o = gates.chunk(4, dim=-1)                                             # (S, B, H) each
         d = torch.empty_like(gates)                                                     # (S, B, 4H)
         di, df, dg, do = d.chunk(4, dim=-1)
-        through_sigmoid, through_tanh = (getattr(torch.ops.aten, name).grad_input
-                                         for name in ('sigmoid_backward', 'tanh_backward'))
-        through_sigmoid(g, i, grad_input=di)                                            # g i (1 - i)
-        through_sigmoid(cs[:-1], f, grad_input=df)                                      # c f (1 - f)
-        through_tanh(i, g, grad_input=dg)                                               # i (1 - g^2)
-        through_sigmoid(tanh_c, o, grad_input=do)                                       # tanh(c') o (1 - o)
-        to_c = torch.ops.aten.tanh_backward(o, tanh_c)                                  # o (1 - tanh(c')^2)
+        sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
+        tanh_backward = torch.ops.aten.tanh_backward
+        sigmoid_backward(g, i, grad_input=di)                                           # g i (1 - i)
+        sigmoid_backward(cs[:-1], f, grad_input=df)                                     # c f (1 - f)
+        tanh_backward.grad_input(i, g, grad_input=dg)                                   # i (1 - g^2)
+        sigmoid_backward(tanh_c, o, grad_input=do)                                      # tanh(c') o (1 - o)
+        dc_dh = tanh_backward(o, tanh_c)                                                # o (1 - tanh(c')^2)
         dh, dc = torch.zeros_like(hs[:2])                                               # (B, H) each
         for t in reversed(range(len(d))):
             dh = dh + d_hs[t]
-            dc.add_(d_cs[t]).addcmul_(dh, to_c[t])
-            by_gate = d[t].unflatten(-1, (4, -1))                                       # (B, 4, H)
-            by_gate[:, :3].mul_(dc[:, None]), by_gate[:, 3].mul_(dh)
+            dc.add_(d_cs[t]).addcmul_(dh, dc_dh[t])
+            d_gates = d[t].unflatten(-1, (4, -1))                                       # (B, 4, H)
+            d_gates[:, :3].mul_(dc[:, None]), d_gates[:, 3].mul_(dh)
             dc.mul_(f[t])
             dh = d[t] @ W
         return d, d.flatten(0, 1).t() @ hs[:-1].flatten(0, 1), dh, dc                   # W's: (4H, H)
 
 def padding_mask(x, lengths):
-    """x (B, S, ...), lengths (B,) -> (B, S), true where there is a word, false on padding."""
+    """x (B, S, ...), lengths (B,) -> (B, S), true on words, false on padding."""
     return torch.arange(x.shape[1], device=x.device) < lengths.to(x.device)[:, None]
 
 def reverse_padded(x, lengths):
-    """x (B, S, ·), each sentence from its last word to its first, the padding still behind it."""
+    """x (B, S, ·) with each sentence from its last word to its first; the padding stays at the end."""
     B, S, _ = x.shape
     steps, last = torch.arange(S, device=x.device), lengths.to(x.device)[:, None] - 1
-    places = torch.where(steps <= last, last - steps, steps)                            # (B, S)
-    places = places + S * torch.arange(B, device=x.device)[:, None]
-    return x.flatten(0, 1).index_select(0, places.flatten()).view(x.shape)
+    indices = torch.where(steps <= last, last - steps, steps)                           # (B, S)
+    indices = indices + S * torch.arange(B, device=x.device)[:, None]                   # (B, S) of B * S rows
+    return x.flatten(0, 1).index_select(0, indices.flatten()).view(x.shape)
 
 class ScratchRNN(nn.Module):
     """
     A recurrent network by hand, of any depth, in one direction or two. Its parameters have the names and the
-    shapes of torch's nn.RNN, nn.GRU and nn.LSTM, so that a checkpoint of either loads into the other. In the
-    shapes below D is its number of directions.
+    shapes of torch's nn.RNN, nn.GRU and nn.LSTM, so that a checkpoint of one loads into the other. In the
+    shapes below D is the number of directions.
     """
 
     def __init__(self, cell, n_input, n_hidden, n_layer=1, dropout=0.0, bidirectional=False, manual=False):
         super().__init__()
-        self.step, gates, self.n_states = CELLS[cell]
+        self.step, n_gates, self.n_states = CELLS[cell]
         self.manual = manual                                    # with LSTMFunction
         self.n_hidden, self.n_layer, self.dropout = n_hidden, n_layer, dropout
         self.directions = ['', '_reverse'] if bidirectional else ['']
         for layer in range(n_layer):
             n_in = n_input if layer == 0 else n_hidden * len(self.directions)
             for direction in self.directions:
-                high = gates * n_hidden                         # the gates, one below the other
-                for name, shape in {'weight_ih': (high, n_in), 'weight_hh': (high, n_hidden),
-                                    'bias_ih': (high,), 'bias_hh': (high,)}.items():
+                rows = n_gates * n_hidden                       # the gates, one below the other
+                for name, shape in {'weight_ih': (rows, n_in), 'weight_hh': (rows, n_hidden),
+                                    'bias_ih': (rows,), 'bias_hh': (rows,)}.items():
                     weight = nn.Parameter(torch.empty(shape).uniform_(-n_hidden ** -0.5, n_hidden ** -0.5))
                     self.register_parameter(f'{name}_l{layer}{direction}', weight)
 
     def forward(self, x, state=None, lengths=None):
         """
-        x (B, S, I); state: N tensors (L * D, B, H), None for zeros; lengths (B,), None where nothing is
-        padding. Returns the last layer's h at every step (B, S, D * H), zero on padding, and the state after
-        the last step of each sentence.
+        x (B, S, I); state: N tensors (L * D, B, H), None for zeros; lengths (B,), None without padding.
+        Returns the last layer's h at every step (B, S, D * H), zero on padding, and the states after the last
+        word of each sentence, N tensors (L * D, B, H).
         """
-        (B, S, _), H, final = x.shape, self.n_hidden, []
+        (B, S, _), H, final_states = x.shape, self.n_hidden, []
         lengths = torch.full((B,), S) if lengths is None else lengths
-        live, ends = padding_mask(x, lengths)[:, :, None], lengths.to(x.device)[:, None, None] - 1
+        mask, last = padding_mask(x, lengths)[:, :, None], lengths.to(x.device)[:, None, None] - 1
         for layer in range(self.n_layer):
             if layer > 0:
                 x = F.dropout(x, self.dropout, self.training)
             outputs = []
-            for direction in self.directions:           # padding is last either way: no step hears of it
-                inputs, nothing = reverse_padded(x, lengths) if direction else x, x.new_zeros(self.n_states, B, H)
-                before = [s[len(final)] for s in state] if state else nothing           # (B, H) each
-                every = self.run(inputs, before, f'_l{layer}{direction}')               # (B, S, H) each
-                final.append([s.take_along_dim(ends, 1)[:, 0] for s in every])          # (B, H) each
-                outputs.append(reverse_padded(every[0], lengths) if direction else every[0])
-            x = torch.cat(outputs, dim=-1) * live                                       # (B, S, D * H)
-        return x, tuple(torch.stack(states) for states in zip(*final))                  # (L * D, B, H) each
+            for direction in self.directions:       # padding comes last either way, so no word depends on it
+                inputs = reverse_padded(x, lengths) if direction else x                 # (B, S, I)
+                previous_state = [s[len(final_states)] for s in state] if state else \
+                    x.new_zeros(self.n_states, B, H)                                    # (B, H) each
+                states = self.unroll(inputs, previous_state, f'_l{layer}{direction}')   # (B, S, H) each
+                final_states.append([s.take_along_dim(last, 1)[:, 0] for s in states])  # (B, H) each
+                outputs.append(reverse_padded(states[0], lengths) if direction else states[0])
+            x = torch.cat(outputs, dim=-1) * mask                                       # (B, S, D * H)
+        return x, tuple(torch.stack(states) for states in zip(*final_states))           # (L * D, B, H) each
 
-    def run(self, x, state, end):
-        """One layer in one direction: the loop over time around the equations of a step."""
-        W_ih, W_hh, b_ih, b_hh = (getattr(self, name + end)
+    def unroll(self, x, state, suffix):
+        """One layer in one direction: x (B, S, I), N states (B, H) -> N states of every step (B, S, H)."""
+        W_ih, W_hh, b_ih, b_hh = (getattr(self, name + suffix)
                                   for name in ('weight_ih', 'weight_hh', 'bias_ih', 'bias_hh'))
         if self.manual:
             inputs = F.linear(x.transpose(0, 1), W_ih, b_ih + b_hh)                     # (S, B, 4H)
-            every = LSTMFunction.apply(inputs, W_hh, *state)                         # (S, B, H) each
-            return [states.transpose(0, 1) for states in every]                         # (B, S, H) each
-        def recur(h):
+            states = LSTMFunction.apply(inputs, W_hh, *state)                           # (S, B, H) each
+            return [s.transpose(0, 1) for s in states]                                  # (B, S, H) each
+        def hidden_gates(h):
             return F.linear(h, W_hh, b_hh)                                              # (B, G * H)
-        every = []
+        states = []
         for inputs in F.linear(x, W_ih, b_ih).unbind(1):        # x's part of the gates: S times (B, G * H)
-            state = self.step(inputs, recur, *state)                                    # (B, H) each
-            every.append(state)
-        return [torch.stack(states, dim=1) for states in zip(*every)]                   # (B, S, H) each
+            state = self.step(inputs, hidden_gates, *state)                             # (B, H) each
+            states.append(state)
+        return [torch.stack(s, dim=1) for s in zip(*states)]                            # (B, S, H) each
 
 # -----------------------------------------------------------------------------
 # the output layer and its loss
 
 class LinearCrossEntropy(torch.autograd.Function):
     """
-    Linear layer, softmax and cross entropy in one, a slice of the words at a time: the logits of a whole
-    batch, by far the largest tensor of all, never stand in memory. In training the gradient is wanted
-    whenever the loss is, so it is worked out on the way forward, while a slice is still in the cache.
+    Linear layer, softmax and cross entropy in one (fused linear cross entropy), for a slice of the words at a
+    time: the logits of a whole batch, by far the largest tensor of all, are never in memory together. The
+    gradient is computed in the forward pass, while the slice is still in the cache.
     """
 
     @staticmethod
     def forward(ctx, x, weight, bias, targets, smoothing):
-        """x (N, D), weight (V, D), bias (V,), targets (N,) -> the mean smoothed loss, the mean plain loss."""
+        """
+        x (N, D), weight (V, D), bias (V,), targets (N,) -> the mean loss with label smoothing s, the mean
+        loss without it. With p = softmax(W x + b) the smoothed loss of a word is (Szegedy et al. 2016)
+        - (1 - s) log p[target] - s mean(log p), and its gradient by the logits p - (1 - s) onehot - s / V.
+        """
         N, V, device = len(x), len(weight), x.device.type
         dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
         size, x, low_weight = 512 if device == 'cpu' else 4096, x.to(dtype), weight.to(dtype)
         dx, dweight, dbias = torch.empty_like(x), torch.zeros_like(weight), torch.zeros_like(bias)
         plain = uniform = 0.0
         for rows in (slice(i, i + size) for i in range(0, N, size)):
-            logits = x[rows] @ low_weight.T                                         # (n, V)
+            logits = x[rows] @ low_weight.T                                             # (n, V)
             logits = logits.to(torch.promote_types(dtype, torch.float32)).add_(bias)
-            probs, target = logits.softmax(dim=1), targets[rows, None]              # (n, V), (n, 1)
-            log_z = logits.amax(dim=1, keepdim=True) - probs.amax(dim=1, keepdim=True).log()
-            plain += (log_z - logits.gather(1, target)).sum()                       # - log p of the target
-            uniform += (log_z - logits.mean(dim=1, keepdim=True)).sum()             # its mean over all words
+            probs, target = logits.softmax(dim=1), targets[rows, None]                  # (n, V), (n, 1)
+            log_z = logits.amax(dim=1, keepdim=True) - probs.amax(dim=1, keepdim=True).log()    # (n, 1)
+            plain += (log_z - logits.gather(1, target)).sum()                           # - log p[target]
+            uniform += (log_z - logits.mean(dim=1, keepdim=True)).sum()                 # - mean(log p)
             if not ctx.needs_input_grad[0]:             # in validation
                 continue
-            # N d loss / d logits is what was predicted less what was wanted: p - (1 - s) onehot - s / V
             probs.sub_(smoothing / V).scatter_add_(1, target, torch.full_like(log_z, smoothing - 1))
-            dlogits = probs.to(dtype)                                               # (n, V)
-            dx[rows] = dlogits @ low_weight                                         # (n, D)
-            dweight += dlogits.T @ x[rows]                                          # (V, D)
-            dbias += dlogits.sum(dim=0)                                             # (V,)
+            dlogits = probs.to(dtype)                                                   # (n, V)
+            dx[rows] = dlogits @ low_weight                                             # (n, D)
+            dweight += dlogits.T @ x[rows]                                              # (V, D)
+            dbias += dlogits.sum(dim=0)                                                 # (V,)
         ctx.N = N
         ctx.save_for_backward(dx, dweight, dbias)
         plain, uniform = plain / N, uniform / N
@@ -268,7 +279,7 @@ class LinearCrossEntropy(torch.autograd.Function):
 # what both architectures share
 
 class VariationalDropout(nn.Dropout):
-    """Dropout with one mask a sentence, the same at each of its words (Gal & Ghahramani 2016)."""
+    """Dropout with one mask for each sentence, the same at all of its words (Gal & Ghahramani 2016)."""
 
     def forward(self, x):
         if not self.training:
@@ -276,262 +287,298 @@ class VariationalDropout(nn.Dropout):
         return x * super().forward(torch.ones_like(x[:, :1]))                   # (B, T, E) * (B, 1, E)
 
 class EncoderDecoder(nn.Module):
-    """What every architecture does alike, given its teach() and its output layer."""
+    """
+    Training and decoding, the same for both architectures. Each of them has its own
+
+        encode(source, source_lengths) -> memory                            the encoder's output
+        init_decoder_state(memory, K) -> state                              before the first word
+        decode(tokens, memory, state) -> decoder outputs, attention weights, state
+        output                                                              the output layer
+    """
 
     def forward(self, source, source_lengths, target_in):
-        """Logits of every next word (B, T, V); source (B, S), lengths (B,), target_in (B, T) from <bos>."""
+        """source (B, S), source_lengths (B,), target_in (B, T) from <bos> on -> logits (B, T, V)."""
         memory = self.encode(source, source_lengths)
-        return self.output(self.decode(target_in, memory, self.init_decoder_state(memory, 1))[0])
+        outputs, *_ = self.decode(target_in, memory, self.init_decoder_state(memory, 1))        # (B, T, D)
+        return self.output(outputs)                                                             # (B, T, V)
 
     def loss(self, source, source_lengths, target_in, target_out, label_smoothing=0.0, sampled_words=0):
-        """
-        Cross entropy in nats, the mean over the target words, twice: with label smoothing to learn by,
-        without it to look at.
-        """
+        """The mean cross entropy of a target word in nats: with label smoothing, and without it."""
         memory = self.encode(source, source_lengths)
-        return self.loss_from(memory, self.init_decoder_state(memory, 1), target_in, target_out, label_smoothing,
-                              sampled_words)[:2]
+        state = self.init_decoder_state(memory, 1)
+        return self.loss_from(memory, state, target_in, target_out, label_smoothing, sampled_words)[:2]
 
     def loss_from(self, memory, state, target_in, target_out, label_smoothing=0.0, sampled_words=0):
         """
-        The same for words (B, T) that follow on a state; also returns the state after them. Padding never
-        reaches the output layer, where most of the time goes. With sampled_words, in training, the words of
-        the batch compete with so many others, drawn anew each time, instead of with all (after Jean et al.
-        2015, who take the words of a part of the corpus).
+        The same for target words (B, T) that follow a decoder state; also returns the state after them.
+        Padding never reaches the output layer, where most of the time goes. In training, with sampled_words,
+        softmax runs over the words of the batch and so many random others instead of the whole vocabulary
+        (sampled softmax, after Jean et al. 2015, who take the words of a part of the corpus).
         """
-        vectors, _, state = self.decode(target_in, memory, state)                        # (B, T, D)
-        real = target_out != PAD                                                        # (B, T)
-        targets, weight, bias = target_out[real], self.output.weight, self.output.bias  # (N,), (V, D), (V,)
+        outputs, _, state = self.decode(target_in, memory, state)                       # (B, T, D)
+        is_word = target_out != PAD                                                     # (B, T)
+        targets = target_out[is_word]                                                   # (N,)
+        weight, bias = self.output.weight, self.output.bias                             # (V, D), (V,)
         if sampled_words and self.training:
-            N, V, n_wanted = len(targets), len(weight), len(targets.unique())
-            rivals = torch.randint(V, (sampled_words,), device=targets.device)
-            words, targets = torch.cat([targets, rivals]).unique(return_inverse=True)   # (v,), (N + sampled,)
-            targets, drawn = targets[:N], torch.ones(len(words), device=targets.device)
-            drawn[targets] = 0
-            # each of the drawn stands for as many words as were not drawn
-            weight, bias = weight[words], bias[words] + drawn * math.log((V - n_wanted) / max(1, drawn.sum()))
-        return *LinearCrossEntropy.apply(vectors[real], weight, bias, targets, label_smoothing), state
+            N, V, n_distinct = len(targets), len(weight), len(targets.unique())
+            negatives = torch.randint(V, (sampled_words,), device=targets.device)
+            words, targets = torch.cat([targets, negatives]).unique(return_inverse=True)    # (v,), (N + ...,)
+            targets, is_negative = targets[:N], torch.ones(len(words), device=targets.device)
+            is_negative[targets] = 0
+            # importance correction: each negative stands for as many words as were not sampled
+            correction = math.log((V - n_distinct) / max(1, is_negative.sum()))
+            weight, bias = weight[words], bias[words] + is_negative * correction        # (v, D), (v,)
+        return *LinearCrossEntropy.apply(outputs[is_word], weight, bias, targets, label_smoothing), state
 
     def decode_step(self, tokens, state, memory):
         """
-        One word further; tokens (R,) are the last words of the hypotheses, the beams of a sentence side by
-        side. Returns logits (R, V), the new state, and the attention's weights (R, S).
+        One word further. tokens (R,) are the last words of the hypotheses, the K of each sentence side by
+        side. Returns logits (R, V), the new state, and the attention weights (R, S).
         """
-        vectors, weights, state = self.decode(tokens[:, None], memory, state)            # (R, 1, D), (B, K, S)
-        return self.output(vectors[:, 0]), state, weights.flatten(0, 1)
+        outputs, weights, state = self.decode(tokens[:, None], memory, state)           # (R, 1, D), (B, K, S)
+        return self.output(outputs[:, 0]), state, weights.flatten(0, 1)                 # (R, V), ..., (R, S)
 
 # -----------------------------------------------------------------------------
-# the recurrent translator
+# the recurrent model
 
 class EncoderOutput(NamedTuple):
-    """What the encoder hands over; every tensor has the sentence as its first dimension."""
-    outputs: torch.Tensor       # (B, S, H)     the encoder's output at each source word
-    keys: torch.Tensor          # (B, S, H)     the same, projected once for all queries of attention
+    """What the encoder gives to the decoder; the first dimension of each tensor is the sentence."""
+    outputs: torch.Tensor       # (B, S, H)     the encoder's h at each source word
+    keys: torch.Tensor          # (B, S, H)     the same, projected once for all steps of attention
     padding_mask: torch.Tensor  # (B, S)        true on words, false on padding
-    final_state: torch.Tensor   # (B, N, L, H)  the encoder's last states, with which the decoder begins
+    final_state: torch.Tensor   # (B, N, L, H)  the encoder's last states, the decoder's first
 
 class RecurrentSeq2Seq(EncoderDecoder):
 
     def __init__(self, config):
         super().__init__()
         self.config = config
-        E, H, L = config.n_embd, config.n_hidden, config.n_layer
-        attending, early = config.attention != 'none', config.attention == 'additive'
-        def recurrent(n_input, n_hidden, bidirectional=False):
-            how = dict(dropout=config.dropout if L > 1 else 0.0, bidirectional=bidirectional)
-            if config.scratch:
-                return ScratchRNN(config.cell, n_input, n_hidden, L, manual=config.manual_backward, **how)
-            torchs = {'rnn': nn.RNN, 'gru': nn.GRU, 'lstm': nn.LSTM}[config.cell]
-            return torchs(n_input, n_hidden, L, batch_first=True, **how)
-        D = E if config.tied else H                     # size of what the output layer sees
+        E, H = config.n_embd, config.n_hidden
+        has_attention, bahdanau_style = config.attention != 'none', config.attention == 'additive'
+        D = E if config.tied else H
         self.source_embedding = nn.Embedding(config.source_vocab, E, padding_idx=PAD)
         self.target_embedding = nn.Embedding(config.target_vocab, E, padding_idx=PAD)
-        # two directions of half the size: side by side they are as large as the decoder's state and become it
-        self.encoder = recurrent(E, H // 2 if config.bidirectional else H, config.bidirectional)
-        self.decoder = recurrent(E + H * early + D * config.input_feeding, H)
+        # two directions of H / 2: side by side they are as large as the decoder's state, and become it
+        self.encoder = self.build_rnn(E, H // 2 if config.bidirectional else H, config.bidirectional)
+        self.decoder = self.build_rnn(E + H * bahdanau_style + D * config.input_feeding, H)
         if config.attention in ('general', 'additive'):
             self.key = nn.Linear(H, H, bias=False)                                      # W_a, U_a
-        if config.attention == 'additive':
+        if bahdanau_style:
             self.query, self.score = nn.Linear(H, H), nn.Linear(H, 1, bias=False)       # W_a, v_a
-        if attending or config.tied:
-            self.combine = nn.Linear(H + H * attending, D, bias=False)                  # W_c
+        if has_attention or config.tied:
+            self.combine = nn.Linear(H + H * has_attention, D, bias=False)              # W_c
         self.output = nn.Linear(D, config.target_vocab)
         if config.tied:
-            self.output.weight = self.target_embedding.weight       # Press & Wolf 2017: one vector a word
+            self.output.weight = self.target_embedding.weight       # Press & Wolf 2017
         self.dropout = VariationalDropout(config.dropout)
         for parameter in self.parameters():
             nn.init.uniform_(parameter, -0.1, 0.1)              # Luong et al. 2015, section 4.1
 
-    def unpack_state(self, state):
-        """(R, N, L, H) -> N tensors (L, R, H), as the networks take them."""
-        return tuple(s.contiguous() for s in state.permute(1, 2, 0, 3))
+    def build_rnn(self, n_input, n_hidden, bidirectional=False):
+        """A network of the config's cell: torch's, or the one written by hand."""
+        cell, L = self.config.cell, self.config.n_layer
+        options = dict(dropout=self.config.dropout if L > 1 else 0.0, bidirectional=bidirectional)
+        if self.config.scratch or cell not in TORCH_CELLS:
+            return ScratchRNN(cell, n_input, n_hidden, L, manual=self.config.manual_backward, **options)
+        return TORCH_CELLS[cell](n_input, n_hidden, L, batch_first=True, **options)
 
-    def unroll(self, network, x, state=None, lengths=None):
-        """Ours or torch's network: x (B, S, I) -> h at every step (B, S, H) and N states (L * D, B, H)."""
+    def run_rnn(self, rnn, x, state=None, lengths=None):
+        """x (B, S, I) -> h at every step (B, S, H) and the N final states (L * D, B, H)."""
         S = x.shape[1]
-        if lengths is not None and lengths.min() == S:          # nothing is padding: torch is faster then
+        if lengths is not None and lengths.min() == S:          # no padding: torch is faster without lengths
             lengths = None
-        if self.config.scratch:
-            return network(x, state, lengths)
+        if isinstance(rnn, ScratchRNN):
+            return rnn(x, state, lengths)
         if lengths is not None:
             x = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
-        if state is not None and self.config.cell != 'lstm':
-            state, = state
-        every_h, state = network(x, state)
+        if state is not None and not isinstance(rnn, nn.LSTM):
+            state, = state                                      # torch's other cells have one state, no tuple
+        outputs, state = rnn(x, state)
         if lengths is not None:
-            every_h, _ = pad_packed_sequence(every_h, batch_first=True, total_length=S)
-        return every_h, state if self.config.cell == 'lstm' else (state,)
+            outputs, _ = pad_packed_sequence(outputs, batch_first=True, total_length=S)
+        return outputs, state if isinstance(rnn, nn.LSTM) else (state,)
 
     def encode(self, source, source_lengths):
-        """source (B, S) padded, source_lengths (B,) on the CPU -> Memory."""
+        """source (B, S) padded, source_lengths (B,) on the CPU -> EncoderOutput."""
         x = self.dropout(self.source_embedding(source))                                 # (B, S, E)
-        if self.config.reverse_source:                  # the words turn round, <eos> and padding stay
+        if self.config.reverse_source:                          # but <eos> and padding stay where they are
             x = reverse_padded(x, source_lengths - 1)
-        values, state = self.unroll(self.encoder, x, lengths=source_lengths)            # (B, S, H)
-        if self.config.reverse_source:                  # and back: attention finds a word at its place
-            values = reverse_padded(values, source_lengths - 1)
+        outputs, state = self.run_rnn(self.encoder, x, lengths=source_lengths)          # (B, S, H)
+        if self.config.reverse_source:                          # and back, for attention
+            outputs = reverse_padded(outputs, source_lengths - 1)
         state = torch.stack(state).unflatten(1, (self.config.n_layer, -1))              # (N, L, D, B, H / D)
         state = state.permute(3, 0, 1, 2, 4).flatten(3)                                 # (B, N, L, H)
-        keys = self.key(values) if hasattr(self, 'key') else values                     # (B, S, H)
-        return EncoderOutput(values, keys, padding_mask(source, source_lengths), state)
+        keys = self.key(outputs) if hasattr(self, 'key') else outputs                   # (B, S, H)
+        return EncoderOutput(outputs, keys, padding_mask(source, source_lengths), state)
 
     def attend(self, h, memory):
         """
-        Attention: how well each source word answers the question h (B, Q, H), Q steps of the target or beams,
-        as weights (B, Q, S) that sum to one, zero on padding, and before them the words' mean by them (B, Q,
-        H). Where there is no attention, None and zeros.
-        Luong et al. 2015, 3.1, eq. 7: dot h s; general h W s. Bahdanau et al. 2015, A.1.2: v tanh(W h + U s).
+        Attention. h (B, Q, H) are the decoder's states at Q steps of the target, or of Q hypotheses. Each
+        source word s_j gets a score, softmax turns the scores into weights, and the context vector is the
+        weighted mean of the encoder's outputs:
+
+            dot       score(h, s_j) = h . s_j                               Luong et al. 2015, eq. 7
+            general   score(h, s_j) = h . W_a s_j
+            additive  score(h, s_j) = v_a . tanh(W_a h + U_a s_j)           Bahdanau et al. 2015, A.1.2
+
+        Returns context (B, Q, H) and weights (B, Q, S), which are zero on padding; None and zeros where the
+        model has no attention.
         """
-        if self.config.attention == 'none':
+        kind = self.config.attention
+        if kind == 'none':
             return None, h.new_zeros(*h.shape[:2], memory.padding_mask.shape[1])
-        if self.config.attention == 'additive':
+        if kind == 'additive':
             both = self.query(h)[:, :, None] + memory.keys[:, None]                     # (B, Q, S, H)
             scores = self.score(torch.tanh(both)).squeeze(-1)                           # (B, Q, S)
-        else:
+        elif kind in ('dot', 'general'):
             scores = h @ memory.keys.transpose(1, 2)                                    # (B, Q, S)
-        weights = scores.masked_fill(~memory.padding_mask[:, None], float('-inf')).softmax(dim=-1)      # (B, Q, S)
-        return weights.to(memory.outputs.dtype) @ memory.outputs, weights
+        else:
+            raise NotImplementedError(f'--attention={kind}: its scores belong here')
+        scores = scores.masked_fill(~memory.padding_mask[:, None], float('-inf'))
+        weights = scores.softmax(dim=-1)                                                # (B, Q, S)
+        context = weights.to(memory.outputs.dtype) @ memory.outputs                     # (B, Q, H)
+        return context, weights
 
     def attentional_hidden_state(self, h, context):
         """
-        The vector that the output layer sees, tanh(W_c [context; h]) (Luong et al. 2015, eq. 5), where
-        Bahdanau et al. take the greater of two such values; without attention and tying the state itself.
+        What the output layer sees: tanh(W_c [context; h]) (Luong et al. 2015, eq. 5), where Bahdanau et al.
+        take the maximum of two such values (A.2.2). Without attention and without tying it is h.
         """
         if not hasattr(self, 'combine'):
             return h
         return torch.tanh(self.combine(h if context is None else torch.cat([context, h], dim=-1)))
 
-    def step(self, x, state, memory, keep):
+    def decode_segment(self, x, state, memory, dropout_mask):
         """
-        Words x (R, T, E) further, one alone where it needs what attention finds: Bahdanau attends from the
-        old state and feeds the context into the cell; Luong attends from the new one, and may feed in what
-        came of it. keep (R, 1, H): dropout's mask of h. Returns vectors (R, T, D), weights (B, K * T, S) and
-        the state.
+        T steps in one call, T = 1 where a step needs the attention of the one before: Bahdanau attends with
+        the previous state and feeds the context into the cell; Luong attends with the new state, and with
+        input feeding the attentional hidden state goes into the next step.
+
+        x (R, T, E), dropout_mask of h (R, 1, H) -> outputs (R, T, D), weights (B, K * T, S), the state.
         """
         (R, T, _), B, H = x.shape, len(memory.padding_mask), self.config.n_hidden
-        early = self.config.attention == 'additive'
-        if early:
-            h = state['cell'][:, 0, -1:] * keep                                         # (R, 1, H)
-            context, weights = self.attend(h.view(B, -1, H), memory)                      # (B, K, H)
+        bahdanau_style = self.config.attention == 'additive'
+        if bahdanau_style:
+            h = state['cell'][:, 0, -1:] * dropout_mask                                 # (R, 1, H)
+            context, weights = self.attend(h.view(B, -1, H), memory)                    # (B, K, H), (B, K, S)
             x = torch.cat([x, context.view(R, 1, H)], dim=-1)                           # (R, 1, E + H)
         if self.config.input_feeding:
-            x = torch.cat([x, state['fed']], dim=-1)                                    # (R, 1, E + D)
-        h, cell = self.unroll(self.decoder, x, self.unpack_state(state['cell']))            # (R, T, H)
-        h = (h * keep).view(B, -1, H)                                                   # (B, K * T, H)
-        if not early:
-            context, weights = self.attend(h, memory)
-        vectors = self.attentional_hidden_state(h, context).view(R, T, -1)                              # (R, T, D)
-        state = {'cell': torch.stack(cell).permute(2, 0, 1, 3)}                         # (R, N, L, H)
+            x = torch.cat([x, state['input_feed']], dim=-1)                             # (R, 1, E + D)
+        cell_state = tuple(s.contiguous() for s in state['cell'].permute(1, 2, 0, 3))   # N of (L, R, H)
+        h, cell_state = self.run_rnn(self.decoder, x, cell_state)                       # (R, T, H)
+        h = (h * dropout_mask).view(B, -1, H)                                           # (B, K * T, H)
+        if not bahdanau_style:
+            context, weights = self.attend(h, memory)                       # (B, K * T, H), (B, K * T, S)
+        outputs = self.attentional_hidden_state(h, context).view(R, T, -1)              # (R, T, D)
+        state = {'cell': torch.stack(cell_state).permute(2, 0, 1, 3)}                   # (R, N, L, H)
         if self.config.input_feeding:
-            state['fed'] = vectors
-        return vectors, weights, state
+            state['input_feed'] = outputs
+        return outputs, weights, state
 
-    def decode(self, words, memory, state):
+    def decode(self, tokens, memory, state):
         """
-        Teacher forcing: at each step the decoder is shown the true word before, words (R, T). All steps run
-        at once, unless one needs what attention found in the one before. Returns vectors (R, T, D), weights
-        (B, K * T, S), and the state after the last step.
+        Teacher forcing: the decoder sees the true previous word at each step, tokens (R, T). All steps run in
+        one call unless a step needs the attention of the one before. Returns outputs (R, T, D), attention
+        weights (B, K * T, S) and the state after the last step.
         """
-        x = self.dropout(self.target_embedding(words))                                  # (R, T, E)
-        keep = self.dropout(x.new_ones(len(x), 1, self.config.n_hidden))                # (R, 1, H)
-        alone, found = self.config.input_feeding or self.config.attention == 'additive', []
-        for part in x.split(1 if alone else x.shape[1], dim=1):
-            vectors, weights, state = self.step(part, state, memory, keep)
-            found.append((vectors, weights))
-        vectors, weights = (torch.cat(parts, dim=1) for parts in zip(*found))   # (R, T, D), (B, K * T, S)
-        return self.dropout(vectors), weights, state
+        x = self.dropout(self.target_embedding(tokens))                                 # (R, T, E)
+        dropout_mask = self.dropout(x.new_ones(len(x), 1, self.config.n_hidden))        # (R, 1, H)
+        step_by_step = self.config.input_feeding or self.config.attention == 'additive'
+        outputs, weights = [], []
+        for segment in x.split(1 if step_by_step else x.shape[1], dim=1):
+            output, weight, state = self.decode_segment(segment, state, memory, dropout_mask)
+            outputs.append(output), weights.append(weight)
+        outputs, weights = torch.cat(outputs, dim=1), torch.cat(weights, dim=1)     # (R, T, D), (B, K * T, S)
+        return self.dropout(outputs), weights, state
 
-    def init_decoder_state(self, memory, beams):
-        """The state before the first word. Its rows are hypotheses, the beams of a sentence side by side."""
-        state = {'cell': memory.final_state.repeat_interleave(beams, 0)}                      # (R, N, L, H)
+    def init_decoder_state(self, memory, K):
+        """The state before the first word. Its rows are hypotheses, the K of each sentence side by side."""
+        state = {'cell': memory.final_state.repeat_interleave(K, 0)}                    # (R, N, L, H)
         if self.config.input_feeding:
-            state['fed'] = state['cell'].new_zeros(len(state['cell']), 1, self.output.in_features)
+            state['input_feed'] = state['cell'].new_zeros(len(state['cell']), 1, self.output.in_features)
         return state
 
 # -----------------------------------------------------------------------------
 # the Transformer
 
-class Attention(nn.Module):
-    """Scaled dot-product attention with several heads (Vaswani et al. 2017, eq. 1 and section 3.2.2)."""
+def positional_encoding(positions, E):
+    """
+    Positions (S,) -> (S, E): PE(pos, 2i) = sin(pos / 10000^(2i / E)), PE(pos, 2i + 1) = cos(the same)
+    (Vaswani et al. 2017, section 3.5).
+    """
+    exponents = torch.arange(0, E, 2, device=positions.device) * (-math.log(10000) / E)     # (E / 2,)
+    angles = positions[:, None] * torch.exp(exponents)                                  # (S, E / 2)
+    return torch.stack([torch.sin(angles), torch.cos(angles)], dim=-1).flatten(1)       # (S, E)
+
+class MultiHeadAttention(nn.Module):
+    """softmax(Q K^T / sqrt(d_k)) V in several heads (Vaswani et al. 2017, eq. 1 and section 3.2.2)."""
 
     def __init__(self, E, n_head):
         super().__init__()
         self.n_head = n_head
         self.query, self.key, self.value, self.out = (nn.Linear(E, E) for _ in range(4))
 
-    def heads(self, x):
-        return x.unflatten(-1, (self.n_head, -1)).transpose(1, 2)                       # (B, n_head, S, ·)
+    def split_heads(self, x):
+        return x.unflatten(-1, (self.n_head, -1)).transpose(1, 2)                       # (B, n_head, S, d_k)
 
-    def offer(self, x):
-        """What can be looked at: x (B, S, E) -> keys and values, each (B, n_head, S, E / n_head)."""
-        return self.heads(self.key(x)), self.heads(self.value(x))
+    def project_keys_values(self, x):
+        """x (B, S, E) -> keys and values, (B, n_head, S, d_k) each, d_k = E / n_head."""
+        return self.split_heads(self.key(x)), self.split_heads(self.value(x))
 
     def forward(self, x, keys, values, mask=None, causal=False):
-        """x (B, Q, E) asks; mask (B, S), true where there is a word; causal: the future is not to be seen."""
+        """Queries from x (B, Q, E); mask (B, S), true on words; causal: no query sees a later position."""
         mask = None if mask is None else mask[:, None, None]                            # (B, 1, 1, S)
-        queries = self.heads(self.query(x))                                             # (B, n_head, Q, ·)
-        found = F.scaled_dot_product_attention(queries, keys, values, mask, is_causal=causal)
-        return self.out(found.transpose(1, 2).flatten(2))                               # (B, Q, E)
+        queries = self.split_heads(self.query(x))                                       # (B, n_head, Q, d_k)
+        context = F.scaled_dot_product_attention(queries, keys, values, mask, is_causal=causal)
+        return self.out(context.transpose(1, 2).flatten(2))                             # (B, Q, E)
 
     @torch.no_grad()
-    def by_head(self, x, keys, mask):
-        """To look at: what each head attends to (B, n_head, Q, S)."""
-        scores = self.heads(self.query(x)) @ keys.transpose(2, 3) / keys.shape[-1] ** 0.5
+    def attention_weights(self, x, keys, mask):
+        """The weights alone, of each head, for pictures and unknown words: (B, n_head, Q, S)."""
+        scores = self.split_heads(self.query(x)) @ keys.transpose(2, 3) / keys.shape[-1] ** 0.5
         return scores.masked_fill(~mask[:, None, None], float('-inf')).softmax(dim=-1)
 
 class Block(nn.Module):
-    """A layer of encoder or decoder: parts, each with its input normalised (Xiong et al. 2020) and added."""
+    """
+    A layer of the encoder or the decoder: self-attention, in the decoder cross-attention too, and a
+    feed-forward network, each as x + f(norm(x)) (pre-norm: Xiong et al. 2020).
+    """
 
-    def __init__(self, E, n_hidden, n_head, dropout, decoder):
+    def __init__(self, E, n_hidden, n_head, dropout, is_decoder):
         super().__init__()
-        self.norm_self, self.attend_self = nn.LayerNorm(E), Attention(E, n_head)
-        if decoder:
-            self.norm_source, self.attend_source = nn.LayerNorm(E), Attention(E, n_head)
-        self.norm_feed = nn.LayerNorm(E)
-        self.feed = nn.Sequential(nn.Linear(E, n_hidden), nn.ReLU(), nn.Linear(n_hidden, E))    # eq. 2
+        self.self_attn_norm, self.self_attn = nn.LayerNorm(E), MultiHeadAttention(E, n_head)
+        if is_decoder:
+            self.cross_attn_norm, self.cross_attn = nn.LayerNorm(E), MultiHeadAttention(E, n_head)
+        self.ffn_norm = nn.LayerNorm(E)
+        self.ffn = nn.Sequential(nn.Linear(E, n_hidden), nn.ReLU(), nn.Linear(n_hidden, E))     # eq. 2
         self.dropout = VariationalDropout(dropout)
 
-    def see_itself(self, x, past=None, mask=None, causal=False):
-        """x (B, S, E) looks at itself and at its past, keys and values; returns these too, x's added."""
-        normed = self.norm_self(x)
-        keys, values = self.attend_self.offer(normed)                                   # (B, n_head, S, ·)
-        if past is not None:
-            keys, values = (torch.cat(both, dim=2) for both in zip(past, (keys, values)))
-        return x + self.dropout(self.attend_self(normed, keys, values, mask, causal)), keys, values
+    def self_attention(self, x, cache=None, mask=None, causal=False):
+        """x (B, S, E) attends to itself and to a cache; also returns its keys and values with the cache's."""
+        normed = self.self_attn_norm(x)
+        keys, values = self.self_attn.project_keys_values(normed)                       # (B, n_head, S, d_k)
+        if cache is not None:
+            keys, values = (torch.cat(both, dim=2) for both in zip(cache, (keys, values)))
+        return x + self.dropout(self.self_attn(normed, keys, values, mask, causal)), keys, values
 
-    def see_source(self, x, keys, values, mask):
-        """x (R, T, E), the rows of a sentence side by side, looks at the source; also returns the weights."""
-        normed = self.norm_source(x).view(len(mask), -1, x.shape[-1])                   # (B, K * T, E)
-        found = self.attend_source(normed, keys, values, mask).view(x.shape)            # (R, T, E)
-        return x + self.dropout(found), lambda: self.attend_source.by_head(normed, keys, mask).mean(dim=1)
+    def cross_attention(self, x, keys, values, mask):
+        """
+        x (R, T, E), the hypotheses of a sentence side by side, attends to the source. Also returns a function
+        for the weights (B, K * T, S), the mean over the heads, which training does not need.
+        """
+        normed = self.cross_attn_norm(x).view(len(mask), -1, x.shape[-1])               # (B, K * T, E)
+        context = self.cross_attn(normed, keys, values, mask).view(x.shape)             # (R, T, E)
+        def weights():
+            return self.cross_attn.attention_weights(normed, keys, mask).mean(dim=1)
+        return x + self.dropout(context), weights
 
-    def think(self, x):
-        return x + self.dropout(self.feed(self.norm_feed(x)))
+    def feed_forward(self, x):
+        return x + self.dropout(self.ffn(self.ffn_norm(x)))
 
 class TransformerEncoderOutput(NamedTuple):
-    """What the encoder hands over: the keys and values for each layer of the decoder."""
-    keys: torch.Tensor          # (B, L, n_head, S, E / n_head)
-    values: torch.Tensor        # (B, L, n_head, S, E / n_head)
+    """What the encoder gives to the decoder: keys and values for each of the decoder's layers."""
+    keys: torch.Tensor          # (B, L, n_head, S, d_k)
+    values: torch.Tensor        # (B, L, n_head, S, d_k)
     padding_mask: torch.Tensor  # (B, S) true on words, false on padding
 
 class Transformer(EncoderDecoder):
@@ -542,90 +589,89 @@ class Transformer(EncoderDecoder):
         sizes = E, config.n_hidden, config.n_head, config.dropout
         self.source_embedding = nn.Embedding(config.source_vocab, E, padding_idx=PAD)
         self.target_embedding = nn.Embedding(config.target_vocab, E, padding_idx=PAD)
-        self.encoder = nn.ModuleList(Block(*sizes, decoder=False) for _ in range(config.n_layer))
-        self.decoder = nn.ModuleList(Block(*sizes, decoder=True) for _ in range(config.n_layer))
+        self.encoder = nn.ModuleList(Block(*sizes, is_decoder=False) for _ in range(config.n_layer))
+        self.decoder = nn.ModuleList(Block(*sizes, is_decoder=True) for _ in range(config.n_layer))
         self.norm_source, self.norm_target = nn.LayerNorm(E), nn.LayerNorm(E)
         self.output = nn.Linear(E, config.target_vocab)
         if config.tied:
-            self.output.weight = self.target_embedding.weight
+            self.output.weight = self.target_embedding.weight       # Press & Wolf 2017
         self.dropout = VariationalDropout(config.dropout)
         for name, parameter in self.named_parameters():
             if parameter.dim() > 1 and 'embedding' not in name and 'output' not in name:
                 nn.init.xavier_uniform_(parameter)
-            elif parameter.dim() > 1:               # words are heard beside the waves; the target's, tied,
-                std = 1.0 if name.startswith('source') else 0.6         # keep the first loss near ln V
+            elif parameter.dim() > 1:               # times sqrt(E), words are as large as their positions;
+                std = 1.0 if name.startswith('source') else 0.6         # 0.6: the first loss is near ln V
                 nn.init.normal_(parameter, std=std * E ** -0.5)
             elif name.endswith('bias'):
                 nn.init.zeros_(parameter)
 
-    def embed(self, embedding, words, begin=0):
-        """Words (B, S) that stand from place `begin` on -> (B, S, E), their places added as waves (3.5)."""
-        places = torch.arange(begin, begin + words.shape[1], device=words.device)[:, None]      # (S, 1)
-        E = self.config.n_embd
-        rates = torch.exp(torch.arange(0, E, 2, device=words.device) * (-math.log(10000) / E))  # (E / 2,)
-        waves = torch.stack([torch.sin(places * rates), torch.cos(places * rates)], dim=-1)
-        waves = waves.flatten(1).to(embedding.weight.dtype)                             # (S, E)
-        return self.dropout(embedding(words) * E ** 0.5 + waves)                        # (B, S, E)
+    def embed(self, embedding, tokens, begin=0):
+        """tokens (B, S) at the positions from `begin` on -> (B, S, E): embedding and positional encoding."""
+        E, positions = self.config.n_embd, torch.arange(begin, begin + tokens.shape[1], device=tokens.device)
+        encoding = positional_encoding(positions, E).to(embedding.weight.dtype)         # (S, E)
+        return self.dropout(embedding(tokens) * E ** 0.5 + encoding)                    # (B, S, E)
 
     def encode(self, source, source_lengths):
-        """source (B, S) padded, source_lengths (B,) -> Offer."""
-        mask = padding_mask(source, source_lengths)                                          # (B, S)
+        """source (B, S) padded, source_lengths (B,) -> TransformerEncoderOutput."""
+        mask = padding_mask(source, source_lengths)                                     # (B, S)
         x = self.embed(self.source_embedding, source)                                   # (B, S, E)
         for block in self.encoder:
-            x, *_ = block.see_itself(x, mask=mask)
-            x = block.think(x)
-        x = self.norm_source(x)
-        pairs = [block.attend_source.offer(x) for block in self.decoder]
-        return TransformerEncoderOutput(*(torch.stack(each, dim=1) for each in zip(*pairs)), mask)
+            x, *_ = block.self_attention(x, mask=mask)
+            x = block.feed_forward(x)
+        x = self.norm_source(x)                                                         # (B, S, E)
+        pairs = [block.cross_attn.project_keys_values(x) for block in self.decoder]
+        keys, values = (torch.stack(each, dim=1) for each in zip(*pairs))           # (B, L, n_head, S, d_k)
+        return TransformerEncoderOutput(keys, values, mask)
 
-    def decode(self, words, memory, state):
+    def decode(self, tokens, memory, state):
         """
-        Teacher forcing: words (R, T), all from the first, none of which sees a later one, or one more alone.
-        Returns vectors (R, T, E), the last layer's weights (B, K * T, S), but not in training, and the state,
-        keys and values with these words' added.
+        Teacher forcing with tokens (R, T) from the first on, none of which sees a later one; or one more
+        token, T = 1, after those whose keys and values the state has cached. Returns outputs (R, T, E), the
+        last layer's attention weights (B, K * T, S), None in training, and the state.
         """
-        x, kept = self.embed(self.target_embedding, words, state['keys'].shape[3]), []  # (R, T, E)
+        x = self.embed(self.target_embedding, tokens, state['keys'].shape[3])           # (R, T, E)
+        cache = []
         for n, block in enumerate(self.decoder):
-            past = state['keys'][:, n], state['values'][:, n]
-            x, *both = block.see_itself(x, past, causal=words.shape[1] > 1)
-            x, weights = block.see_source(x, memory.keys[:, n], memory.values[:, n], memory.padding_mask)
-            x = block.think(x)
-            kept.append(both)
-        keys, values = (torch.stack(each, dim=1) for each in zip(*kept))        # (R, L, n_head, t + T, ·)
+            past = state['keys'][:, n], state['values'][:, n]                           # (R, n_head, t, d_k)
+            x, *keys_values = block.self_attention(x, past, causal=tokens.shape[1] > 1)
+            x, weights = block.cross_attention(x, memory.keys[:, n], memory.values[:, n], memory.padding_mask)
+            x = block.feed_forward(x)
+            cache.append(keys_values)
+        keys, values = (torch.stack(each, dim=1) for each in zip(*cache))       # (R, L, n_head, t + T, d_k)
         weights = None if self.training else weights()
         return self.norm_target(x), weights, {'keys': keys, 'values': values}
 
-    def init_decoder_state(self, memory, beams):
-        """The state before the first word: nothing has been written that could be looked at."""
-        nothing = memory.keys[..., :0, :].repeat_interleave(beams, 0)                   # (R, L, n_head, 0, ·)
-        return {'keys': nothing, 'values': nothing}
+    def init_decoder_state(self, memory, K):
+        """An empty cache of keys and values, for the K hypotheses of each sentence side by side."""
+        empty = memory.keys[..., :0, :].repeat_interleave(K, 0)                     # (R, L, n_head, 0, d_k)
+        return {'keys': empty, 'values': empty}
 
 def build(config):
-    """The model that a Config describes, with its first weights."""
+    """The model that a Config describes, with its initial weights."""
     return {'seq2seq': RecurrentSeq2Seq, 'transformer': Transformer}[config.arch](config)
 
 # -----------------------------------------------------------------------------
 # where it runs
 
 def choose_device(device):
-    """'auto' -> cuda, mps or cpu, the first that is there."""
+    """'auto' -> cuda, mps or cpu, the first that is available."""
     if device == 'auto':
         mps = torch.backends.mps.is_available()
         device = 'cuda' if torch.cuda.is_available() else 'mps' if mps else 'cpu'
     with contextlib.suppress(RuntimeError, AssertionError):
         torch.empty(1, device=device).zero_()
         if torch.device(device).type in ('cpu', 'cuda', 'mps'):
-            # flash attention is for long texts: on sentences, on a CPU, its way back was a third of a step
+            # flash attention is for long texts: on a CPU, with sentences, a third of a step was its backward
             torch.backends.cuda.enable_flash_sdp(device != 'cpu')
             return device
-    fail(f'--device={device} is not to be had here: leave it out, or take cpu, cuda or mps')
+    fail(f'--device={device} is not available: leave it out, or take cpu, cuda or mps')
 
 def has_bfloat16():
-    """Whether oneDNN, to which torch hands an LSTM in bfloat16, has one for this processor."""
+    """Whether oneDNN, which runs torch's LSTM in bfloat16 on a CPU, supports this processor."""
     return not torch.backends.mkldnn.is_available() or torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 def choose_dtype(dtype, device):
-    """'auto' -> bfloat16 where the hardware multiplies it: GPUs since Ampere, CPUs with avx512_bf16."""
+    """'auto' -> bfloat16 where the hardware multiplies in it: GPUs since Ampere, CPUs with avx512_bf16."""
     if dtype == 'auto':
         if device.startswith('cuda'):
             fast = torch.cuda.get_device_capability(device)[0] >= 8
@@ -641,17 +687,17 @@ def choose_dtype(dtype, device):
     return getattr(torch, dtype)
 
 def autocast(device, dtype):
-    """The context in which matrix products run in `dtype`, while weights, sums and the loss stay float32."""
+    """A context in which matrix products run in `dtype`; weights, sums and the loss stay float32."""
     return contextlib.nullcontext() if dtype == torch.float32 else torch.autocast(device.split(':')[0], dtype)
 
 def out_of_memory(error):
-    """Whether that is what a RuntimeError of torch says, on a GPU or on a CPU."""
+    """Whether a RuntimeError of torch means that, on a GPU or on a CPU."""
     return any(words in str(error) for words in ('out of memory', 'allocate memory'))
 
 def keep_freed_memory():
     """
-    glibc returns the memory of large tensors to the system, which hands it out anew a zeroed page at a time:
-    a seventh of a step on a CPU. With this it stays with us. Other systems have no such function.
+    glibc returns the memory of large tensors to the system, which zeroes each page before it gives it out
+    again: a seventh of a step on a CPU. After this call the process keeps it. Other systems have no mallopt.
     """
     with contextlib.suppress(OSError, AttributeError, TypeError):
         mallopt = ctypes.CDLL(None).mallopt

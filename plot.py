@@ -347,8 +347,8 @@ def draw_attention(checkpoint, text, plot_dir):
         fail(f'{checkpoint} has no attention to draw: train with --attention=dot')
     by_head = []
     if model.config.arch == 'transformer':                  # what its last layer asks of the source
-        last = model.decoder[-1].attend_source
-        last.register_forward_pre_hook(lambda _, x: by_head.append(last.by_head(x[0], x[1], x[3])))
+        last = model.decoder[-1].cross_attn
+        last.register_forward_pre_hook(lambda _, x: by_head.append(last.attention_weights(x[0], x[1], x[3])))
     source, lengths = pad([source_vocab.look_up(words) + [EOS]])                        # (1, S), (1,)
     with torch.inference_mode():
         tokens, _ = beam_search(model, source, lengths, 2 * lengths + 10)               # (1, K, T)

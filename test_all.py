@@ -193,13 +193,13 @@ def random_batch(lengths=(5, 2, 7), target_lengths=(4, 6, 1), seed=0):
     return source, lengths, target[:, :-1].masked_fill(target[:, :-1] == EOS, PAD), target[:, 1:]
 
 def variants():
-    """Every Config that makes sense."""
+    """Every Config that makes sense: a cell or an attention that is added to model.py is among them."""
     switch, scratch = [False, True], [(False, False), (True, False), (True, True)]
-    attention = [('none', False), ('dot', False), ('dot', True), ('general', False), ('general', True),
-                 ('additive', False)]                                                  # and input feeding
+    attention = [(kind, feeding) for kind in model.ATTENTIONS for feeding in switch
+                 if not (feeding and kind in ('none', 'additive'))]
     for cell, (by_hand, manual), (attention, feeding), both_ways, reverse, n_layer in itertools.product(
-            ['lstm', 'gru', 'rnn'], scratch, attention, switch, switch, [1, 2, 3]):
-        if cell == 'lstm' or not manual:
+            model.CELLS, scratch, attention, switch, switch, [1, 2, 3]):
+        if (cell == 'lstm' or not manual) and (by_hand or cell in model.TORCH_CELLS):
             yield Config(cell=cell, scratch=by_hand, manual_backward=manual, attention=attention,
                          input_feeding=feeding, bidirectional=both_ways, reverse_source=reverse,
                          n_layer=n_layer, tied=n_layer != 2, **SIZES)
