@@ -25,7 +25,7 @@ import course
 import grammar
 import plot
 from course import best_loss, evaluate, spread, table, train
-from model import Config, build
+from model import ATTENTIONS, Config, build
 from sample import attention_weights, load, pad
 from tokenizer import EOS, read_meta, read_vocabulary, split
 
@@ -42,7 +42,6 @@ learning_rate = 5e-3
 seeds = 1                   # the page's numbers are of three
 smoke = False
 # -----------------------------------------------------------------------------
-ATTENTIONS = 'none', 'dot', 'general', 'additive'
 TAGS = range(0x4e00, 0x9fff)                # Chinese characters, which no word of the grammar has
 
 def count_parameters(attention, hidden):
