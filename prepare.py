@@ -1,25 +1,25 @@
 """
-From a corpus to data/: pairs of sentences that translate each other, fetched, cleaned and counted.
+From a corpus to data/: pairs of sentences that translate each other, downloaded, filtered and counted.
 
     python prepare.py                           WMT19 German-English; without a network the toy corpus
-    python prepare.py --corpora=all --max_pairs=0       all of it: 10.4 GB to fetch, 38.7 million pairs
+    python prepare.py --corpora=all --max_pairs=0       all of WMT19: 10.4 GB to download, 38.7 million pairs
     python prepare.py --source_lang=en --target_lang=fr --data_dir=data/en-fr
     python prepare.py --dataset=multi30k --target_lang=fr --data_dir=data/multi30k
     python prepare.py --dataset=tatoeba --source_lang=en --target_lang=de --data_dir=data/tatoeba
     python prepare.py --dataset=files --train_source=my.de.gz --train_target=my.en.gz
 
 Writes data/{train,valid,test}.LANG, UTF-8 and one sentence a line, and data/meta.json: what was read, dropped
-and kept. Downloads stay in data/downloads/: one that was cut off goes on, one that is whole is not repeated.
+and kept. Downloads stay in data/downloads/: one that was interrupted is continued, one that is whole is used.
 """
-import collections, contextlib, gzip, hashlib, heapq, html, io, itertools, json, os, queue, random, shutil
-import sys, tarfile, textwrap, threading, time, zipfile, zlib
+import collections, contextlib, gzip, hashlib, heapq, html, io, itertools, json, os, random, shutil, sys
+import tarfile, textwrap, threading, time, zipfile, zlib
 
 import numpy as np
 import requests
 import regex
 
-from tokenizer import Progress, checksum, fail, run_stage, normalise, parallel_map, parse_command_line
-from tokenizer import read_lines, atomic_write, config_of, decode_lines
+from tokenizer import Progress, atomic_write, checksum, config_of, decode_lines, fail, normalise
+from tokenizer import parallel_map, parse_command_line, read_lines, run_stage
 
 # -----------------------------------------------------------------------------
 # config
@@ -27,29 +27,29 @@ dataset = 'auto'            # auto (wmt19, without a network toy) | wmt19 | mult
 source_lang = 'de'          # translate from this language ...
 target_lang = 'en'          # ... into this one
 data_dir = 'data'           # the folder to fill
-corpora = 'europarl,newscommentary'     # the parts of wmt19 to train on, by how their names begin, or all
-max_pairs = 2000000         # training pairs at the most, 0: no limit
-min_len = 1                 # words, by white space, that each side of a training pair has at least ...
-max_len = 128               # ... and at the most
-max_ratio = 2.5             # words of the longer side to words of the shorter, judged from 10 words on
-max_word = 40               # characters of a word at the most
-min_latin = 0.5             # latin letters in what is neither digit nor space; de, en and fr only
+corpora = 'europarl,newscommentary'     # the corpora of wmt19 to train on, or how their names begin, or all
+max_pairs = 2000000         # training pairs at most, 0: no limit
+min_len = 1                 # words, split at spaces, that each side of a training pair has at least ...
+max_len = 128               # ... and at most, 0: no limit
+max_ratio = 2.5             # words of the longer side to words of the shorter, from 10 words on, 0: no limit
+max_word = 40               # characters of a word at most, 0: no limit
+min_latin = 0.5             # fraction of latin letters in what is neither digit nor space; de, en and fr only
 drop_identical = True       # drop a pair whose sides are the same
 drop_foreign = True         # drop a side of 5 words or more in another language; de, en and fr only
-drop_duplicates = True      # drop a pair that was there before, in whichever corpus
+drop_duplicates = True      # drop a pair that occurred before, in whichever corpus
 toy_pairs = 50000           # training pairs of the toy corpus
 mirror = ''                 # a folder or an http address in which DATASET/FILE lies, tried before the origin
 verify = True               # compare sizes and checksums where they are known
 train_source = ''           # for files: one sentence a line, .gz allowed
 train_target = ''           # for files: the translation of train_source, line by line
-valid_source = ''           # for files: if not given, validation pairs are drawn from the training pairs
+valid_source = ''           # for files: without it, validation pairs are sampled from the training pairs
 valid_target = ''           # for files: the translation of valid_source
-test_source = ''            # for files: if not given, test pairs are drawn from the training pairs
+test_source = ''            # for files: without it, test pairs are sampled from the training pairs
 test_target = ''            # for files: the translation of test_source
 workers = 0                 # processes that filter, 0: one for each core; the result is always the same
-seed = 1337                 # of everything that is drawn
+seed = 1337                 # of the toy corpus, and of the pairs sampled for validation and test
 # -----------------------------------------------------------------------------
-# what there is: each file's origin, its bytes and its sha256 (or md5), where these are known
+# what there is. Each file: its origin, its bytes (0: unknown), its sha256 or md5 ('': unknown)
 
 FILES = {
     'wmt19/europarl-v9.de-en.tsv.gz': (
@@ -83,16 +83,6 @@ FILES = {
         'https://data.statmt.org/wmt19/translation-task/test.tgz', 0, '84de7162d158e28403103b01aeefc39a'),
     'tatoeba/deu-eng.zip': ('https://www.manythings.org/anki/deu-eng.zip', 0, ''),     # these two grow
     'tatoeba/fra-eng.zip': ('https://www.manythings.org/anki/fra-eng.zip', 0, '')}
-# wmt19's corpora by their two languages: the file, and of an archive the member without its language
-CORPORA = {
-    ('de', 'en'): {'europarl_v9': ('europarl-v9.de-en.tsv.gz', ''),
-                   'paracrawl_v3': ('en-de.bicleaner07.tmx.gz', ''),
-                   'commoncrawl': ('training-parallel-commoncrawl.tgz', 'commoncrawl.de-en'),
-                   'newscommentary_v14': ('news-commentary-v14.de-en.tsv.gz', ''),
-                   'wikititles_v1': ('wikititles-v1.de-en.tsv.gz', ''),
-                   'rapid_2019': ('rapid2019.de-en.zip', 'rapid2019.de-en')},
-    ('en', 'fr'): {'europarl_v7': ('training-parallel-europarl-v7.tgz', 'training/europarl-v7.fr-en'),
-                   'newscommentary_v14': ('news-commentary-v14.en-fr.tsv.gz', '')}}
 MULTI30K = {
     'train.de': '726e39b2fa9eb9ffb6dc763fb35a179f80fae06ffc5d28b6ace5faa883de28a6',
     'train.en': 'd79cfa999dd4c51d2cb42499b6796d5a882c3a8a961923c25a898c90f8bbd56f',
@@ -109,186 +99,204 @@ FILES.update({
         f'https://raw.githubusercontent.com/multi30k/dataset/master/data/task1/raw/{name}.gz', 0, digest)
     for name, digest in MULTI30K.items()})
 
+# the training corpora of wmt19: the file, and in an archive the member, whose name a language completes
+CORPORA = {
+    ('de', 'en'): {'europarl_v9': ('europarl-v9.de-en.tsv.gz', ''),
+                   'paracrawl_v3': ('en-de.bicleaner07.tmx.gz', ''),
+                   'commoncrawl': ('training-parallel-commoncrawl.tgz', 'commoncrawl.de-en.'),
+                   'newscommentary_v14': ('news-commentary-v14.de-en.tsv.gz', ''),
+                   'wikititles_v1': ('wikititles-v1.de-en.tsv.gz', ''),
+                   'rapid_2019': ('rapid2019.de-en.zip', 'rapid2019.de-en.')},
+    ('en', 'fr'): {'europarl_v7': ('training-parallel-europarl-v7.tgz', 'training/europarl-v7.fr-en.'),
+                   'newscommentary_v14': ('news-commentary-v14.en-fr.tsv.gz', '')}}
+# its validation and test sets, of years that no training corpus holds: the archive, and a member a language
+NEWSTEST = {
+    ('de', 'en'): [
+        ('dev.tgz', {'de': 'dev/newstest2018-deen-src.de.sgm', 'en': 'dev/newstest2018-deen-ref.en.sgm'}),
+        ('test.tgz', {'de': 'sgm/newstest2019-deen-src.de.sgm', 'en': 'sgm/newstest2019-deen-ref.en.sgm'})],
+    ('en', 'fr'): [
+        ('dev.tgz', {'en': 'dev/newstest2013.en', 'fr': 'dev/newstest2013.fr'}),
+        ('dev.tgz', {'en': 'dev/newstest2014-fren-ref.en.sgm', 'fr': 'dev/newstest2014-fren-src.fr.sgm'})]}
+
 # -----------------------------------------------------------------------------
 # fetching: from the mirror, if there is one, else from the origin
 
-HEADERS = {'User-Agent': 'Mozilla/5.0 (X11; Linux x86_64) nanoseq2seq',     # some refuse requests' own
-           'Accept-Encoding': 'identity'}                                   # a .gz shall come as it is
-TIMEOUTS = 20, 60                                   # seconds to connect, and without a byte
+HEADERS = {'User-Agent': 'Mozilla/5.0 (X11; Linux x86_64) nanoseq2seq',     # some servers refuse python's own
+           'Accept-Encoding': 'identity'}                                   # a .gz has to stay packed
+TIMEOUTS = 20, 60                                   # seconds to connect, and to wait for the next byte
 NETWORK_ERRORS = requests.RequestException, requests.packages.urllib3.exceptions.HTTPError
 
 class Unreachable(Exception):
-    """Says what cannot be had, why, and how to help."""
-
-def explain(error):
-    """A network error in a few words."""
-    signs = {'resol|not known|getaddrinfo': 'host name not found', 'refused': 'connection refused',
-             'roxy': 'the proxy refuses', 'CERTIFICATE': 'certificate not trusted', 'timed out': 'no answer',
-             'nreachable|No route': 'no way there', 'onnection': 'the connection broke'}
-    for sign, meaning in signs.items():
-        if regex.search(sign, str(error)):
-            return meaning
-    return type(error).__name__
-
-def check_urls(choices, seconds=15):
-    """
-    Ask for all urls at once, until it is clear for each list of `choices` which is the first that can be had.
-    Returns {url: '' or why it is not to be had, None if nobody waited for it} and {url: bytes, 0 if unknown}.
-    The threads are left behind where a firewall that drops packets or a hanging name server holds them up.
-    """
-    answers, deadline = queue.Queue(), time.monotonic() + seconds
-    heard = dict.fromkeys(sum(choices, []))
-    sizes = dict.fromkeys(heard, 0)
-    def ask(url):
-        try:
-            answer = requests.head(url, headers=HEADERS, timeout=seconds, allow_redirects=True)
-            status, sizes[url] = answer.status_code, int(answer.headers.get('Content-Length', 0))
-            there = status < 400 or status >= 500 or status in (405, 429)   # if only busy, download() waits
-            answers.put((url, '' if there else f'HTTP {status}'))
-        except NETWORK_ERRORS as error:
-            answers.put((url, explain(error)))
-    for url in heard:
-        threading.Thread(target=ask, args=(url,), daemon=True).start()
-    def open_still(urls):                           # the first of those that have not failed has not answered
-        return next((heard[url] for url in urls if not heard[url]), '') is None
-    while any(map(open_still, choices)):
-        try:
-            heard.update([answers.get(timeout=max(deadline - time.monotonic(), 0))])
-        except queue.Empty:
-            heard = {url: f'no answer in {seconds} s' if why is None else why for url, why in heard.items()}
-    return heard, sizes
-
-def download(url, part, tries=5):
-    """
-    Fetch what the file `part` still lacks of the url; returns '' or why it is not whole. It gives up after
-    `tries` that brought nothing new, with a growing wait between them.
-    """
-    print(f'fetching {url}', flush=True)
-    tag = f'{part}.tag'                             # the server's name for this version of the file
-    attempt, furthest = 0, 0
-    while attempt < tries:
-        time.sleep(2 ** attempt - 1)
-        version = next(read_lines(tag), '') if os.path.exists(tag) and os.path.exists(part) else ''
-        begin = os.path.getsize(part) if version else 0
-        rest = {'Range': f'bytes={begin}-', 'If-Range': version} if begin else {}
-        try:
-            with requests.get(url, headers={**HEADERS, **rest}, stream=True, timeout=TIMEOUTS) as response:
-                status, got = response.status_code, response.headers
-                why_not = f'HTTP {status}'
-                if status == 416:                   # there is nothing after what we have: is that all?
-                    if got.get('Content-Range') == f'bytes */{begin}':
-                        return ''
-                    os.remove(part)
-                elif status in (200, 206):
-                    begin = begin if status == 206 else 0       # 200: no rest alone, the whole file comes
-                    size = begin + int(got['Content-Length']) if 'Content-Length' in got else 0
-                    etag = got.get('ETag', 'W/')                # W/: one that does not vouch for every byte
-                    bar = Progress(url.rpartition('/')[2], 'bytes', begin)
-                    with open(part, 'ab' if begin else 'wb') as file:
-                        with open(tag, 'w') as tag_file:
-                            tag_file.write(got.get('Last-Modified', '') if etag.startswith('W/') else etag)
-                        while block := response.raw.read(1 << 16, decode_content=False):
-                            file.write(block)
-                            bar.show(file.tell(), size and file.tell() / size)
-                    bar.close()
-                    if not size or os.path.getsize(part) == size:
-                        return ''
-                    why_not = 'the connection broke'
-                elif status < 500 and status != 429:
-                    return why_not
-        except NETWORK_ERRORS as error:
-            why_not = explain(error)
-        came = os.path.getsize(part) if os.path.exists(part) else 0
-        attempt, furthest = 0 if came > furthest else attempt + 1, max(came, furthest)
-    return f'{why_not}, {tries} times'
-
-def verify_file(path, size, digest):
-    """'' if a file has the size and the checksum that it should have, else what is wrong."""
-    if verify and size and os.path.getsize(path) != size:
-        return f'{os.path.getsize(path):,} bytes instead of {size:,}'
-    if verify and digest and checksum(path, 'md5' if len(digest) == 32 else 'sha256') != digest:
-        return 'its checksum is wrong'
-    return ''
+    """Says which file is not available, why, and what to do."""
 
 def fetch(names):
     """
-    Paths of files of the table, in their order: in the mirror, if that is a folder, else downloaded.
-    Raises Unreachable, before anything is downloaded, where one of them can be had nowhere.
+    Paths of files of the table, in their order: in the mirror, if that is a folder, else downloaded. Raises
+    Unreachable, before anything is downloaded, if one of them is not available.
     """
     online = mirror.startswith(('http://', 'https://'))
     if mirror and not online and not os.path.isdir(mirror):
         fail(f'--mirror={mirror} is neither a folder nor an http address')
     paths, urls = {}, {}
     for name in names:
-        origin, size, digest = FILES[name]
         mirrored, own = [f'{mirror.rstrip("/")}/{name}'] if mirror else [], f'{data_dir}/downloads/{name}'
-        paths[name] = path = next(filter(os.path.isfile, mirrored + [own]), own)
+        paths[name] = path = next(filter(os.path.isfile, [*mirrored, own]), own)
         if not os.path.isfile(path):
-            urls[name] = mirrored * online + [origin]
-        elif wrong := verify_file(path, size, digest):
-            fail(f'{path}: {wrong}. Delete or replace it, or take it as it is with --verify=false')
-    heard, sizes = check_urls(list(urls.values()))
-    def could_not(name):
-        reasons = [f'{mirror} has no {name}'] * bool(mirror and not online)
-        reasons += [f'{url}: {heard[url]}' for url in urls[name]]
-        return (f'could not fetch {"; ".join(reasons)}. Run this again to go on, or fetch it by hand:  '
-                f'curl -L --create-dirs -o {paths[name]} {FILES[name][0]}')
+            urls[name] = [*mirrored, FILES[name][0]] if online else [FILES[name][0]]
+        elif problem := verify_file(path, name):
+            fail(f'{path}: {problem}. Delete or replace it, or use it as it is with --verify=false')
+    answers = check_urls([first for first, *_ in urls.values()])
+    answers |= check_urls([url for first, *others in urls.values() for url in others if answers[first][0]])
+    problems = {url: problem for url, (problem, _) in answers.items()}
     for name in urls:
-        if all(heard[url] for url in urls[name]):
-            raise Unreachable(could_not(name))
-    sizes = [next(sizes[url] for url in urls[name] if not heard[url]) or FILES[name][1] for name in urls]
-    begun = [f'{paths[name]}.part' for name in urls]
-    sizes = [size and max(size - os.path.getsize(part), 1) if os.path.exists(part) else size
-             for size, part in zip(sizes, begun)]
-    print_download_size(sizes, [path for path in (*paths.values(), *begun) if os.path.exists(path)])
-    for name, choice in urls.items():
-        path, part, (origin, size, digest) = paths[name], f'{paths[name]}.part', FILES[name]
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        for url in choice:
-            heard[url] = heard[url] or download(url, part)
-            if not heard[url]:                      # it is whole, but is it right?
-                heard[url] = verify_file(part, size, digest)
-                os.remove(f'{part}.tag')
-                if not heard[url]:
-                    os.replace(part, path)
-                    break
-                os.remove(part)
-        else:
-            fail(could_not(name))
+        if all(problems[url] for url in urls[name]):
+            raise Unreachable(not_available(name, paths[name], urls[name], problems))
+    sizes = {name: next(answers[url][1] for url in urls[name] if not problems[url]) for name in urls}
+    print_download_size([(sizes[name] or FILES[name][1], f'{paths[name]}.part') for name in urls])
+    for name in urls:
+        fetch_file(name, paths[name], urls[name], problems)
     return [paths[name] for name in names]
 
-def print_download_size(sizes, there):
-    """Say how much is to fetch, `sizes` in bytes (0: unknown), and what it will be on disk in the end."""
-    fetched, free = sum(sizes), shutil.disk_usage(data_dir).free
-    packed = fetched + sum(map(os.path.getsize, there))
-    text = min(3 * packed, 330 * (max_pairs or packed))         # as Europarl packs; bytes of one of its pairs
-    total = fetched + 4 / 3 * text                              # ids take a third of the text
-    unknown = f' and {sizes.count(0)} files of unknown size' if 0 in sizes else ''
-    what = f'{fetched / 1e6:,.1f} MB{unknown}' if sizes else 'nothing'
-    print(f'to fetch: {what}; in the end, with text and ids, about {total / 1e6:,.0f} MB on disk, '
-          f'where {free / 1e6:,.0f} MB are free', flush=True)
-    if fetched > free:
-        fail(f'{data_dir}/ has no room for that: make some, or take another disk with --data_dir=...')
+def check_urls(urls, seconds=15):
+    """
+    Ask for all urls at once. Returns {url: ('' or why it is not available, its bytes or 0)}. A thread that
+    hangs in a firewall or a name server is left behind.
+    """
+    answers = {url: (f'no answer in {seconds} s', 0) for url in urls}
+    def ask(url):
+        try:
+            response = requests.head(url, headers=HEADERS, timeout=seconds, allow_redirects=True)
+            status, size = response.status_code, int(response.headers.get('Content-Length', 0))
+            missing = 400 <= status < 500 and status not in (405, 429)      # if only busy, download() waits
+            answers[url] = f'HTTP {status}' if missing else '', size
+        except NETWORK_ERRORS as error:
+            answers[url] = explain(error), 0
+    threads = [threading.Thread(target=ask, args=(url,), daemon=True) for url in urls]
+    for thread in threads:
+        thread.start()
+    deadline = time.monotonic() + seconds
+    for thread in threads:
+        thread.join(max(deadline - time.monotonic(), 0))
+    return dict(answers)
+
+def explain(error):
+    """A network error in a few words."""
+    causes = {'to resolve|name resolution|not known|getaddrinfo': 'host name not found',
+              'refused': 'connection refused', 'proxy': 'the proxy refuses',
+              'certificate': 'certificate not trusted', 'timed out': 'no answer',
+              'unreachable|no route': 'no route to the host', 'connection': 'the connection broke'}
+    for sign, cause in causes.items():
+        if regex.search(sign, str(error), regex.IGNORECASE):
+            return cause
+    return type(error).__name__
+
+def not_available(name, path, urls, problems):
+    """The message where a file can be fetched from none of its urls."""
+    why = [f'{url}: {problems[url]}' for url in urls]
+    if os.path.isdir(mirror):
+        why.insert(0, f'{mirror} does not have it')
+    return (f'{name} is not available ({"; ".join(why)}). Run this again to continue, or fetch it by hand:  '
+            f'curl -L --create-dirs -o {path} {FILES[name][0]}')
+
+def print_download_size(downloads):
+    """Say how much is left to download of [(bytes or 0, part), ...]; end where there is no room for it."""
+    sizes = [size for size, _ in downloads]
+    begun = sum(os.path.getsize(part) for size, part in downloads if size and os.path.exists(part))
+    left, free = sum(sizes) - begun, shutil.disk_usage(data_dir).free
+    if downloads:
+        unknown = f' and {sizes.count(0)} files of unknown size' if 0 in sizes else ''
+        print(f'to download: {left / 1e6:,.1f} MB{unknown}; {free / 1e6:,.0f} MB are free', flush=True)
+    if left > free:
+        fail(f'{data_dir}/ has no room for that: make some, or choose another disk with --data_dir=...')
+
+def fetch_file(name, path, urls, problems):
+    """Download a file from the first of its urls that gives it whole and right."""
+    part = f'{path}.part'
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    for url in urls:
+        problems[url] = problems.get(url) or download(url, part)
+        if not problems[url]:
+            problems[url] = verify_file(part, name)
+            os.remove(f'{part}.tag')
+            if not problems[url]:
+                return os.replace(part, path)
+            os.remove(part)
+    fail(not_available(name, path, urls, problems))
+
+def verify_file(path, name):
+    """'' if a file has the size and the checksum that the table gives for it, else what is wrong."""
+    _, size, digest = FILES[name]
+    if verify and size and os.path.getsize(path) != size:
+        return f'{os.path.getsize(path):,} bytes instead of {size:,}'
+    if verify and digest and checksum(path, 'md5' if len(digest) == 32 else 'sha256') != digest:
+        return 'its checksum is wrong'
+    return ''
+
+def download(url, part, tries=5):
+    """
+    Fetch the url into the file `part`. Returns '' or why it is not whole, after so many tries that brought
+    nothing new, with a growing wait between them.
+    """
+    print(f'fetching {url}', flush=True)
+    failures, largest = 0, 0
+    while failures < tries:
+        time.sleep(2 ** failures - 1)
+        try:
+            problem = continue_download(url, part)
+        except NETWORK_ERRORS as error:
+            problem = explain(error)
+        if not problem:
+            return ''
+        size = os.path.getsize(part) if os.path.exists(part) else 0
+        failures, largest = 0 if size > largest else failures + 1, max(size, largest)
+    return f'{problem}, {tries} times'
+
+def continue_download(url, part):
+    """Request what `part` lacks of the url. Returns '' once it is whole, or what is wrong."""
+    tag = f'{part}.tag'                             # the server's name for this version of the file
+    version = next(read_lines(tag), '') if os.path.exists(tag) and os.path.exists(part) else ''
+    begin = os.path.getsize(part) if version else 0
+    rest = {'Range': f'bytes={begin}-', 'If-Range': version} if begin else {}
+    with requests.get(url, headers={**HEADERS, **rest}, stream=True, timeout=TIMEOUTS) as response:
+        status, headers = response.status_code, response.headers
+        if status == 416:                           # there is nothing after what we have: is that all?
+            if headers.get('Content-Range') == f'bytes */{begin}':
+                return ''
+            os.remove(part)
+        if status not in (200, 206):
+            return f'HTTP {status}'
+        begin = begin if status == 206 else 0       # 200: the whole file comes
+        size = begin + int(headers['Content-Length']) if 'Content-Length' in headers else 0
+        etag = headers.get('ETag', 'W/')            # a weak one, W/, does not vouch for every byte
+        bar = Progress(url.rpartition('/')[2], 'bytes', begin)
+        with open(part, 'ab' if begin else 'wb') as file:
+            with open(tag, 'w') as tag_file:
+                tag_file.write(headers.get('Last-Modified', '') if etag.startswith('W/') else etag)
+            while block := response.raw.read(1 << 16, decode_content=False):
+                file.write(block)
+                bar.show(file.tell(), size and file.tell() / size)
+        bar.close()
+    return '' if not size or os.path.getsize(part) == size else 'the connection broke'
 
 # -----------------------------------------------------------------------------
 # reading: each layout as a stream of (source, target), with nothing unpacked to disk
 
-class Measured(io.FileIO):
-    """A file, and how much of all such files has been read."""
+class CountingFile(io.FileIO):
+    """A file that counts, over all such files, the bytes there are and the bytes that have been read."""
     done = total = 0
 
     def __init__(self, path):
         super().__init__(path)
-        Measured.total += os.path.getsize(path)
+        CountingFile.total += os.path.getsize(path)
 
     def readinto(self, buffer):
         n = super().readinto(buffer)
-        Measured.done += n
+        CountingFile.done += n
         return n
 
     @staticmethod
-    def share():
-        return Measured.done / max(Measured.total, 1)
+    def fraction():
+        return CountingFile.done / max(CountingFile.total, 1)
 
 def fail_corrupt(path, why):
     """Give up on a file that cannot be what it should be."""
@@ -301,7 +309,7 @@ def open_member(path, member):
     if path.endswith(('.tgz', '.tar.gz', '.zip')) and not member:
         fail(f'{path} is an archive: unpack it, or give a .gz')
     with contextlib.ExitStack() as stack:
-        raw = stack.enter_context(io.BufferedReader(Measured(path), 1 << 16))
+        raw = stack.enter_context(io.BufferedReader(CountingFile(path), 1 << 16))
         packed = gzip.GzipFile(fileobj=raw) if path.endswith(('.gz', '.tgz')) else raw
         if path.endswith('.tgz'):
             archive = stack.enter_context(tarfile.open(fileobj=packed, mode='r|'))
@@ -333,13 +341,23 @@ def read_member(path, member=''):
         fail(f'cannot read {path}: {error.strerror}')
 
 def read_sgm(path, member):
-    """The segments of an SGM file, as sacrebleu takes them: no XML parser, since it is no valid XML."""
+    """The segments of an SGM file, as sacrebleu takes them: by a pattern, since it is not valid XML."""
     for line in read_member(path, member):
         if line.startswith('<seg '):
             yield regex.sub(r'<seg.*?>(.*)</seg>.*?', r'\1', line)
 
+def zip_parallel(read, source, target):
+    """Pairs of two files, (path,) or (archive, member), in which line n translates line n."""
+    sources, targets = read(*source), read(*target)
+    for number, pair in enumerate(itertools.zip_longest(sources, targets)):
+        if pair[0] is None or pair[1] is None:
+            n, m = (number + (side is not None) + sum(1 for _ in lines)
+                    for side, lines in zip(pair, (sources, targets)))
+            fail(f'{":".join(source)} has {n:,} lines and {":".join(target)} {m:,}: line must translate line')
+        yield pair
+
 def read_tsv(lines, langs):
-    """Pairs from lines of which column n is langs[n]. Not with csv, since a quote here is only a quote."""
+    """Pairs from lines of which column n is langs[n]. Without the csv module: a quote is only a quote."""
     source, target = langs.index(source_lang), langs.index(target_lang)
     for line in lines:
         cells = line.split('\t') + ['']
@@ -354,7 +372,7 @@ def unescape(text):
     return text
 
 def read_tmx(path):
-    """Pairs of a TMX file's units, in which either language may come first. It is too large to be a tree."""
+    """Pairs from the units of a TMX file, line by line: as a tree it would not fit in memory."""
     lines = []
     for line in read_member(path):
         lines.append(line)
@@ -365,70 +383,56 @@ def read_tmx(path):
         *units, rest = '\n'.join(lines).split('</tu>')
         lines = [rest]
         for unit in units:
-            side, (before, *segments) = {}, unit.split('<seg>')
-            for segment in segments:
+            texts, (before, *segments) = {}, unit.split('<seg>')
+            for segment in segments:                # either language can come first
                 _, known, lang = before.rpartition('xml:lang="')
-                side[known and lang[:2].lower()] = segment.partition('</seg>')[0]
+                texts[known and lang[:2].lower()] = segment.partition('</seg>')[0]
                 before = segment
-            yield unescape(side.get(source_lang, '')), unescape(side.get(target_lang, ''))
-
-def zip_parallel(read, source, target):
-    """Pairs of two files, (path,) or (archive, member), in which line n translates line n."""
-    sources, targets = read(*source), read(*target)
-    for number, pair in enumerate(itertools.zip_longest(sources, targets)):
-        if pair[0] is None or pair[1] is None:
-            n, m = (number + (side is not None) + sum(1 for _ in lines)
-                    for side, lines in zip(pair, (sources, targets)))
-            fail(f'{":".join(source)} has {n:,} lines and {":".join(target)} {m:,}: line must translate line')
-        yield pair
+            yield unescape(texts.get(source_lang, '')), unescape(texts.get(target_lang, ''))
 
 # -----------------------------------------------------------------------------
 # the data sets: each gives {corpus: training pairs}, validation pairs and test pairs
 
-def need_languages(name, known):
+def check_languages(name, known):
     for lang in source_lang, target_lang:
         if lang not in known:
             fail(f'{name} has no {lang!r}: --source_lang and --target_lang can be {", ".join(known)}')
 
+def wmt19():
+    """Parliament, news and the web. German-English: newstest2018 and 2019; English-French: 2013 and 2014."""
+    langs = tuple(sorted((source_lang, target_lang)))
+    if langs not in CORPORA:
+        fail('wmt19 has German-English and English-French: --source_lang and --target_lang can be de and en, '
+             'or en and fr')
+    known, chosen = CORPORA[langs], {}
+    for name in corpora.split(','):
+        matches = [corpus for corpus in known if name and corpus.startswith(name) or name == 'all']
+        if not matches:
+            fail(f'--corpora has no {name!r}: it can be all, or some of {",".join(known)}')
+        chosen.update((corpus, known[corpus]) for corpus in matches)
+    files = [file for file, _ in (*chosen.values(), *NEWSTEST[langs])]
+    *paths, valid, test = fetch([f'wmt19/{file}' for file in files])
+    train = {corpus: read_corpus(path, member, langs)
+             for path, (corpus, (_, member)) in zip(paths, chosen.items())}
+    (_, valid_members), (_, test_members) = NEWSTEST[langs]
+    return train, read_newstest(valid, valid_members), read_newstest(test, test_members)
+
 def read_corpus(path, member, langs):
-    """The pairs of a corpus of wmt19 by its layout: a table, TMX, or two members of an archive."""
+    """The pairs of a training corpus of wmt19: a table, TMX, or two members of an archive."""
     if path.endswith('.tsv.gz'):
         return read_tsv(read_member(path), langs)
     if path.endswith('.tmx.gz'):
         return read_tmx(path)
-    return zip_parallel(read_member, *((path, f'{member}.{lang}') for lang in (source_lang, target_lang)))
+    return zip_parallel(read_member, (path, member + source_lang), (path, member + target_lang))
 
-# validation and test, years that no training corpus holds: archive, member without its language, its sides
-NEWSTEST = {
-    ('de', 'en'): [('dev.tgz', 'dev/newstest2018-deen-{}.sgm', dict(de='src.de', en='ref.en')),
-                   ('test.tgz', 'sgm/newstest2019-deen-{}.sgm', dict(de='src.de', en='ref.en'))],
-    ('en', 'fr'): [('dev.tgz', 'dev/newstest2013.{}', dict(en='en', fr='fr')),
-                   ('dev.tgz', 'dev/newstest2014-fren-{}.sgm', dict(fr='src.fr', en='ref.en'))]}
-
-def wmt19():
-    """Parliament, news and the web. German-English: newstest2018 and 2019; English-French: 2013 and 2014."""
-    pair = tuple(sorted((source_lang, target_lang)))
-    if pair not in CORPORA:
-        fail('wmt19 has German-English and English-French: --source_lang and --target_lang can be de and en, '
-             'or en and fr')
-    known, chosen = CORPORA[pair], {}
-    for name in corpora.split(','):
-        begins = [corpus for corpus in known if name and corpus.startswith(name) or name == 'all']
-        if not begins:
-            fail(f'--corpora has no {name!r}: it can be all, or some of {",".join(known)}')
-        chosen.update((corpus, known[corpus]) for corpus in begins)
-    names = [file for file, *_ in (*chosen.values(), *NEWSTEST[pair])]
-    paths = fetch([f'wmt19/{name}' for name in names])
-    train = {corpus: read_corpus(path, member, pair)
-             for path, (corpus, (_, member)) in zip(paths, chosen.items())}
-    def newstest(path, member, sides):
-        source, target = ((path, member.format(sides[lang])) for lang in (source_lang, target_lang))
-        return zip_parallel(read_sgm if member.endswith('.sgm') else read_member, source, target)
-    return train, *(newstest(path, *how) for path, (_, *how) in zip(paths[-2:], NEWSTEST[pair]))
+def read_newstest(path, members):
+    """The pairs of a validation or test set of wmt19: SGM or plain text."""
+    read = read_sgm if members[source_lang].endswith('.sgm') else read_member
+    return zip_parallel(read, (path, members[source_lang]), (path, members[target_lang]))
 
 def multi30k():
-    """What can be seen in 31,014 photographs, a sentence each: small, clean and easy."""
-    need_languages('multi30k', ['de', 'en', 'fr', 'cs'])
+    """Captions of 31,014 photographs, one sentence for each: small, clean and easy."""
+    check_languages('multi30k', ['de', 'en', 'fr', 'cs'])
     paths = fetch([f'multi30k/{split}.{lang}.gz' for split in ('train', 'val', 'test_2016_flickr')
                    for lang in (source_lang, target_lang)])
     pairs = zip(paths[::2], paths[1::2])
@@ -437,7 +441,7 @@ def multi30k():
 
 def tatoeba():
     """Everyday sentences, short, many of them with several translations."""
-    need_languages('tatoeba', ['en', 'de', 'fr'])
+    check_languages('tatoeba', ['en', 'de', 'fr'])
     if 'en' not in (source_lang, target_lang):
         fail('tatoeba pairs other languages with English only: --source_lang or --target_lang must be en')
     other = target_lang if source_lang == 'en' else source_lang
@@ -457,57 +461,77 @@ def files():
             fail(f'--dataset=files needs --{split}_source=... and --{split}_target=...')
         for path in filter(None, (source, target)):
             if not os.path.isfile(path):            # a pipe could be read only once
-                fail(f'{path} is no file: name one')
+                fail(f'{path} is not a file')
             if os.path.realpath(path) in results:
-                fail(f'{path} would be overwritten: take another --data_dir, or another name for it')
+                fail(f'{path} would be overwritten: choose another --data_dir, or another name for it')
     def pairs(split):
         source, target = given[split]
         return zip_parallel(read_member, (source,), (target,))
-    splits = {split: pairs(split) for split, (source, target) in given.items() if source}
+    splits = {split: pairs(split) for split, (source, _) in given.items() if source}
     if len(splits) < 3:
-        for split, drawn in zip(('valid', 'test'), train_test_split(pairs('train'))):
+        for split, sampled in zip(('valid', 'test'), train_test_split(pairs('train'))):
             if split not in splits:
-                splits[split] = drawn
-                print(f'{split}: {len(drawn):,} pairs drawn from the training pairs')
+                splits[split] = sampled
+                print(f'{split}: {len(sampled):,} pairs sampled from the training pairs')
     return {'files': splits['train']}, splits['valid'], splits['test']
 
 def toy():
-    """Sentences of our own grammar, as many as one likes, without a network."""
+    """Sentences of our own grammar, as many as one wants, without a network."""
     try:
         from lessons.grammar import LANGS, realise, sample_tree
     except ImportError:
-        fail('the toy corpus needs lessons/grammar.py beside prepare.py: it is missing, get it from the repository')
-    need_languages('the toy corpus', LANGS)
+        fail('the toy corpus needs lessons/grammar.py beside prepare.py: it is missing')
+    check_languages('the toy corpus', LANGS)
     if toy_pairs < 1:
         fail('--toy_pairs is at least 1')
     rng = random.Random(seed)
-    trees = (sample_tree(rng) for _ in range(10 * toy_pairs + 10000))      # an end, whatever the filter drops
+    trees = (sample_tree(rng) for _ in range(10 * toy_pairs + 10000))   # ends even if the filter drops all
     pairs = ((realise(tree, source_lang), realise(tree, target_lang)) for tree in trees)
     valid, test = list(itertools.islice(pairs, 1000)), list(itertools.islice(pairs, 1000))
     return {'toy': pairs}, valid, test
 
 def train_test_split(pairs):
     """
-    Draw pairs for validation and test: a twentieth of all for each, 1,000 at the most, no sentence twice, in
-    one pass that holds 20,000 pairs. The filter then drops what shares a sentence with them from training.
+    Sample pairs for validation and test, a twentieth of all for each, at most 1,000, without a sentence that
+    occurs twice, in one pass that holds 20,000 pairs. The filter drops from training what shares a sentence.
     """
-    draw, taken, seen, bar = random.Random(seed).random, [], set(), Progress('drawing', 'pairs')
+    rng, chosen, seen, bar = random.Random(seed), [], set(), Progress('sampling', 'pairs')
     def watched():
         for number, pair in enumerate(pairs):
             yield pair
             if number % 10000 == 0:
-                bar.show(number, Measured.share())
-    drawn = heapq.nsmallest(20 * 1000, watched(), key=lambda pair: draw())
+                bar.show(number, CountingFile.fraction())
+    sample = heapq.nsmallest(20 * 1000, watched(), key=lambda pair: rng.random())
     bar.close()
-    for source, target in normalise_pairs(drawn):
+    for source, target in normalise_pairs(sample):
         if source and target and not {source, target} & seen:
-            taken.append((source, target))
+            chosen.append((source, target))
             seen |= {source, target}
-    size = max(len(drawn) // 20, 1)
-    return taken[:size], taken[size:2 * size]
+    size = max(len(sample) // 20, 1)
+    return chosen[:size], chosen[size:2 * size]
 
 # -----------------------------------------------------------------------------
-# filtering: what speaks against a pair. Each function takes its two texts and their words
+# filtering: six reasons to drop a pair. Each filter takes the two texts and the words of each
+
+NO_LETTER = bytes(byte for byte in range(128) if not chr(byte).isalpha())
+NO_LATIN, SIGN = regex.compile(r'\P{Latin}+'), regex.compile(r'[^\p{Latin}\p{N}\s]')
+# a word of two languages stands in both lists, and so decides nothing
+FUNCTION_WORDS = dict(
+    de='''der die das den dem des ein eine einen einem einer eines und oder aber nicht nichts ist sind war
+    waren was wird werden wurde wurden kann will hat hast haben hatte sich auch auf aus bei mit nach von vom
+    zu zum zur in im an am über unter für durch ich er sie es wir ihr ihm ihn ihre du dir dich uns euch mir
+    mich wer wo wenn als wie so all dass daß noch nur diese dieser dieses mehr sein seine sehr hier ja nein
+    de la on plus je man''',
+    en='''the a an of and to is are was were be been am has have had that this these those it its it's he
+    him she me they them we you i my your his her their not no with for from by in on at as so all but or if
+    which who what there will would can could should do does did don't didn't than more into our how very
+    die war de la plus''',
+    fr='''le la les un une des du de et est sont a dans en pour pas que qui ne me se ce cette ces il elle
+    ils nous vous tu je on avec sur par au aux mais ou où été être leur son sa ses plus hier c'est j'ai
+    n'est qu'il''')
+FUNCTION_WORDS = {lang: {word for known in words.split() for word in (known, known.capitalize())}
+                  for lang, words in FUNCTION_WORDS.items()}
+OTHERS = {lang: set().union(*FUNCTION_WORDS.values()) - own for lang, own in FUNCTION_WORDS.items()}
 
 def length_filter(texts, words):
     """Too short or too long: clean-corpus-n of Moses (Koehn et al. 2007)."""
@@ -515,7 +539,7 @@ def length_filter(texts, words):
     return not min_len <= short <= long <= (max_len or long)
 
 def length_ratio_filter(texts, words):
-    """One side much longer (Ng et al. 2019); but not 'Hi.' and 'Grüß Gott!', of which nothing follows."""
+    """One side much longer (Ng et al. 2019), but not where both are short: 'Hi.' is 'Grüß Gott!'"""
     short, long = sorted(map(len, words))
     return max_ratio and long >= 10 and long > max_ratio * short
 
@@ -533,7 +557,7 @@ def script_filter(texts, words):
             return True
 
 def identical_filter(texts, words):
-    """Not translated: of all kinds of noise the one that harms most (Khayrallah and Koehn 2018)."""
+    """Not translated: the kind of noise that harms most (Khayrallah and Koehn 2018)."""
     return drop_identical and texts[0] == texts[1]
 
 def language_filter(texts, words):
@@ -544,93 +568,76 @@ def language_filter(texts, words):
             if max(others) > own:
                 return True
 
-NO_LETTER = bytes(byte for byte in range(128) if not chr(byte).isalpha())
-NO_LATIN, SIGN = regex.compile(r'\P{Latin}+'), regex.compile(r'[^\p{Latin}\p{N}\s]')
-# what is a word of two languages stands in both lists, and so decides nothing
-FUNCTION_WORDS = dict(
-    de='''der die das den dem des ein eine einen einem einer eines und oder aber nicht nichts ist sind war
-    waren was wird werden wurde wurden kann will hat hast haben hatte sich auch auf aus bei mit nach von vom
-    zu zum zur in im an am über unter für durch ich er sie es wir ihr ihm ihn ihre du dir dich uns euch mir
-    mich wer wo wenn als wie so all dass daß noch nur diese dieser dieses mehr sein seine sehr hier ja nein
-    de la on plus je man''',
-    en='''the a an of and to is are was were be been am has have had that this these those it its it's he
-    him she me they them we you i my your his her their not no with for from by in on at as so all but or if
-    which who what there will would can could should do does did don't didn't than more into our how very
-    die war de la plus''',
-    fr='''le la les un une des du de et est sont a dans en pour pas que qui ne me se ce cette ces il elle
-    ils nous vous tu je on avec sur par au aux mais ou où été être leur son sa ses plus hier c'est j'ai
-    n'est qu'il''')
-FUNCTION_WORDS = {lang: {word for known in words.split() for word in (known, known.capitalize())}
-                  for lang, words in FUNCTION_WORDS.items()}
-OTHERS = {lang: set().union(*FUNCTION_WORDS.values()) - own for lang, own in FUNCTION_WORDS.items()}
-FILTERS = dict(length=length_filter, ratio=length_ratio_filter, word=word_length_filter, letters=script_filter, identical=identical_filter,
-               language=language_filter)
-FATES = ['kept', 'empty', *FILTERS, 'held out', 'duplicate']     # what may become of a pair
+FILTERS = dict(length=length_filter, ratio=length_ratio_filter, word=word_length_filter,
+               letters=script_filter, identical=identical_filter, language=language_filter)
+OUTCOMES = ['kept', 'empty', *FILTERS, 'held out', 'duplicate']         # what can become of a pair
+KEPT, DUPLICATE = OUTCOMES.index('kept'), OUTCOMES.index('duplicate')
 
 # -----------------------------------------------------------------------------
-# over the cores: blocks of pairs go out to be judged, what is good of them comes back in order
+# filtering on all cores: blocks of pairs go to the workers, and what is good of them comes back in order
 
-JUDGED = np.dtype([('corpus', 'u1'), ('fate', 'u1'), ('hash', 'u8'), ('source', 'u4'), ('target', 'u4')])
+RECORD = np.dtype([('corpus', 'u1'), ('outcome', 'u1'), ('hash', 'u8'),
+                   ('source', 'u4'), ('target', 'u4')])                 # these two are lengths in words
+held_out = frozenset(), frozenset()                 # sources and targets of validation and test, in a worker
+
+def init_worker(config, sentences):
+    """Give a worker process our config, and the sentences of validation and test."""
+    globals().update(config, held_out=sentences)
 
 def normalise_pairs(pairs):
     """Pairs in the one form that every stage reads: NFC, single spaces, nothing invisible."""
     return ((normalise(source), normalise(target)) for source, target in pairs)
 
-def share_settings(config, held_out):
-    """What a worker process has to know: our settings, and the sentences of validation and test."""
-    globals().update(config, held_source=held_out[0], held_target=held_out[1])
-
 def rejection_reason(texts, words):
-    """Why a pair is dropped, or 'kept'; whether it is a duplicate only the main process can tell."""
+    """Why a pair is dropped, or 'kept'. Duplicates are found later, in the main process."""
     if not all(texts):
         return 'empty'
-    for reason, speaks_against in FILTERS.items():
-        if speaks_against(texts, words):
+    for reason, rejects in FILTERS.items():
+        if rejects(texts, words):
             return reason
-    if texts[0] in held_source or texts[1] in held_target:
-        return 'held out'                           # the model must not have seen what it is asked later
+    if texts[0] in held_out[0] or texts[1] in held_out[1]:
+        return 'held out'                           # the model must not see what it is tested on
     return 'kept'
 
 def filter_block(block):
-    """A block of (corpus, pairs) -> a row of JUDGED for each pair, and the sides of those kept, as lines."""
-    rows, sources, targets = [], [], []
-    for corpus, (source, target) in ((corpus, pair) for corpus, pairs in block for pair in pairs):
-        texts = source, target = normalise(source), normalise(target)
-        words = source.split(' '), target.split(' ')
-        fate, digest = rejection_reason(texts, words), b''
-        if fate == 'kept':
-            digest = hashlib.blake2b(f'{source}\n{target}'.encode(), digest_size=8).digest()
-            sources.append(source)
-            targets.append(target)
-        rows.append((corpus, FATES.index(fate), int.from_bytes(digest, 'little'), *map(len, words)))
-    return np.array(rows, JUDGED), '\n'.join(sources), '\n'.join(targets)
+    """[(corpus, pairs), ...] -> a RECORD for each pair, and the sources and the targets kept, as lines."""
+    records, sources, targets = [], [], []
+    for corpus, pairs in block:
+        for source, target in normalise_pairs(pairs):
+            words = source.split(' '), target.split(' ')
+            reason, digest = rejection_reason((source, target), words), b''
+            if reason == 'kept':
+                digest = hashlib.blake2b(f'{source}\n{target}'.encode(), digest_size=8).digest()
+                sources.append(source)
+                targets.append(target)
+            outcome, number = OUTCOMES.index(reason), int.from_bytes(digest, 'little')
+            records.append((corpus, outcome, number, *map(len, words)))
+    return np.array(records, RECORD), '\n'.join(sources), '\n'.join(targets)
 
-LENGTHS = 1, 6, 11, 16, 21, 31, 41, 61, 81, 101     # words, where the bars of the report begin
-
-class Seen:
+class HashSet:
     """
-    Which 64-bit numbers there were before, in 8 bytes each: sorted rows, each at least four times as long as
-    the next, so that a number moves seldom (a log-structured merge tree: O'Neil et al. 1996).
+    64-bit numbers in 8 bytes each: sorted arrays, each at least four times as long as the next, so that a
+    number is seldom moved (a log-structured merge tree: O'Neil et al. 1996).
     """
     def __init__(self):
-        self.rows = []
+        self.arrays = []
 
     def add(self, numbers):
-        """Returns for each whether it is new."""
+        """Returns for each number whether it is new."""
         ordered, first = np.unique(numbers, return_index=True)
         new = np.ones(len(ordered), bool)
-        for row in self.rows:
-            new &= row[np.minimum(np.searchsorted(row, ordered), len(row) - 1)] != ordered
-        row = ordered[new]
-        while self.rows and len(self.rows[-1]) < 4 * len(row):
-            row = np.sort(np.concatenate([self.rows.pop(), row]), kind='stable')    # two runs: a merge
-        self.rows += [row] * bool(len(row))
+        for array in self.arrays:
+            new &= array[np.minimum(np.searchsorted(array, ordered), len(array) - 1)] != ordered
+        array = ordered[new]
+        while self.arrays and len(self.arrays[-1]) < 4 * len(array):
+            array = np.sort(np.concatenate([self.arrays.pop(), array]), kind='stable')  # two runs: a merge
+        self.arrays += [array] * bool(len(array))
         is_new = np.zeros(len(numbers), bool)
         is_new[first[new]] = True
         return is_new
 
 def interleave(train):
-    """(corpus's number, ten of its pairs), by turns from each corpus, so that max_pairs takes of all."""
+    """Yield (number of a corpus, ten of its pairs), alternately from each, so that max_pairs takes of all."""
     streams = {number: iter(pairs) for number, pairs in enumerate(train.values())}
     while streams:
         for number in list(streams):
@@ -642,38 +649,39 @@ def interleave(train):
 
 def filter_corpus(train, held_out, limit, counts, lengths):
     """
-    Yield lists of good source and target sentences, `limit` pairs at the most (0: no limit). counts[corpus]
-    tells what became of all, lengths (2, words) how many of the kept sentences have so many words.
+    Yield (source sentences, target sentences) of the pairs kept, at most `limit` in all (0: no limit). Fills
+    counts[corpus] with outcomes, and lengths (2, words) with the number of sentences of each length.
     """
-    seen, n_kept, n_read, bar = Seen(), 0, 0, Progress('filtering', 'pairs')
-    Measured.done = Measured.total = 0              # nothing of train has been opened yet
+    seen, n_kept, n_read, bar = HashSet(), 0, 0, Progress('filtering', 'pairs')
+    CountingFile.done = CountingFile.total = 0      # no training file has been opened yet
     stream = interleave(train)
     blocks = iter(lambda: list(itertools.islice(stream, 200)), [])
-    for judged, *sides in parallel_map(filter_block, blocks, workers, share_settings, config_of(globals()), held_out):
-        kept = np.flatnonzero(judged['fate'] == FATES.index('kept'))
-        new = seen.add(judged['hash'][kept]) if drop_duplicates else np.ones(len(kept), bool)
-        judged['fate'][kept[~new]] = FATES.index('duplicate')
-        kept, sides = kept[new], [list(itertools.compress(side.split('\n'), new)) for side in sides]
-        if limit and n_kept + len(kept) >= limit:   # what comes after the last that is taken was never read
+    setup = init_worker, config_of(globals()), held_out
+    for records, *sides in parallel_map(filter_block, blocks, workers, *setup):
+        kept = np.flatnonzero(records['outcome'] == KEPT)
+        is_new = seen.add(records['hash'][kept]) if drop_duplicates else np.ones(len(kept), bool)
+        records['outcome'][kept[~is_new]] = DUPLICATE
+        kept, sides = kept[is_new], [list(itertools.compress(side.split('\n'), is_new)) for side in sides]
+        if limit and n_kept + len(kept) >= limit:   # what follows the last pair was never read
             kept, sides = kept[:limit - n_kept], [side[:limit - n_kept] for side in sides]
-            judged = judged[:kept[-1] + 1]
-        for (corpus, fate), n in collections.Counter(judged[['corpus', 'fate']].tolist()).items():
-            counts[list(train)[corpus]].update({'read': n, FATES[fate]: n})
+            records = records[:kept[-1] + 1]
+        for (corpus, outcome), n in collections.Counter(records[['corpus', 'outcome']].tolist()).items():
+            counts[list(train)[corpus]].update({'read': n, OUTCOMES[outcome]: n})
         for row, side in zip(lengths, ('source', 'target')):
-            row += np.bincount(np.minimum(judged[side][kept], len(row) - 1), minlength=len(row))
-        n_kept, n_read = n_kept + len(kept), n_read + len(judged)
+            row += np.bincount(np.minimum(records[side][kept], len(row) - 1), minlength=len(row))
+        n_kept, n_read = n_kept + len(kept), n_read + len(records)
         yield sides
-        bar.show(n_read, max(Measured.share(), n_kept / limit if limit else 0))
+        bar.show(n_read, max(CountingFile.fraction(), n_kept / limit if limit else 0))
         if limit and n_kept == limit:
             break
     bar.close()
 
 def clean_heldout(pairs, count):
-    """Validation and test pairs stay as they are, but for those with an empty side."""
+    """Validation and test pairs, of which only those with an empty side are dropped: (sources, targets)."""
     pairs = list(normalise_pairs(pairs))
     whole = [pair for pair in pairs if all(pair)]
     count.update(read=len(pairs), empty=len(pairs) - len(whole), kept=len(whole))
-    return whole
+    return list(zip(*whole)) or [(), ()]
 
 # -----------------------------------------------------------------------------
 # writing
@@ -684,49 +692,57 @@ def write_data(name, train, valid, test, limit):
     lengths of the training sentences.
     """
     counts = {part: collections.Counter() for part in (*train, 'valid', 'test')}
-    lengths = np.zeros((2, 101), int)               # how many sentences have so many words, 100 or more
+    lengths = np.zeros((2, 101), int)               # how many sentences have 0, 1, 2 ... words, 100 or more
     valid, test = clean_heldout(valid, counts['valid']), clean_heldout(test, counts['test'])
-    held_out = [frozenset(side) for side in zip(*valid, *test)] or [frozenset()] * 2
-    splits = dict(valid=[list(zip(*valid))], test=[list(zip(*test))],
-                  train=filter_corpus(train, held_out, limit, counts, lengths))
+    held_out = [frozenset(valid[side] + test[side]) for side in (0, 1)]
+    splits = dict(valid=[valid], test=[test], train=filter_corpus(train, held_out, limit, counts, lengths))
+    langs, written = (source_lang, target_lang), {}
     with contextlib.ExitStack() as stack:           # what was opened first is renamed last: meta.json
-        def create(file):
-            return stack.enter_context(atomic_write(f'{data_dir}/{file}'))
-        meta_file, written = create('meta.json'), {}
-        for split, blocks in splits.items():
-            sides, number = [(lang, create(f'{split}.{lang}'), hashlib.sha256())
-                             for lang in (source_lang, target_lang)], 0
-            for block in blocks:
-                number += len(block[0]) if block else 0
-                for (_, file, digest), sentences in zip(sides, block):
-                    data = '\n'.join([*sentences, '']).encode()
-                    file.write(data)
-                    digest.update(data)
-            if not number:
-                parts = train if split == 'train' else [split]
-                fates = sum((counts[part] for part in parts), collections.Counter())
-                fates = ', '.join(f'{n:,} {why}' for why, n in fates.items() if n) or 'there were none'
-                fail(f'no {split} pairs are left ({fates}): give more text, or loosen the filter')
-            for lang, _, digest in sides:
-                written[f'{split}.{lang}'] = {'sentences': number, 'fingerprint': digest.hexdigest()[:16]}
+        meta_file, *files = (stack.enter_context(atomic_write(f'{data_dir}/{file}')) for file in
+                             ['meta.json', *(f'{split}.{lang}' for split in splits for lang in langs)])
+        for number, (split, blocks) in enumerate(splits.items()):
+            sentences, fingerprints = write_split(files[2 * number:2 * number + 2], blocks)
+            if not sentences:
+                fail_empty(split, [counts[part] for part in (train if split == 'train' else [split])])
+            for lang, fingerprint in zip(langs, fingerprints):
+                written[f'{split}.{lang}'] = {'sentences': sentences, 'fingerprint': fingerprint}
         meta = {'dataset': name, 'source_lang': source_lang, 'target_lang': target_lang, 'files': written}
         meta['corpora'] = {corpus: {'read': counts[corpus]['read'],
-                                    'dropped': {reason: counts[corpus][reason] for reason in FATES[1:]},
+                                    'dropped': {reason: counts[corpus][reason] for reason in OUTCOMES[1:]},
                                     'kept': counts[corpus]['kept']} for corpus in train}
         meta['config'] = config_of(globals())
         meta_file.write(json.dumps(meta, indent=1, ensure_ascii=False).encode())
     return counts, lengths
 
+def write_split(files, blocks):
+    """Write blocks of (sources, targets) into two files. Returns the number of pairs, and fingerprints."""
+    number, digests = 0, [hashlib.sha256() for _ in files]
+    for block in blocks:
+        number += len(block[0])
+        for file, digest, sentences in zip(files, digests, block):
+            data = ''.join(f'{sentence}\n' for sentence in sentences).encode()
+            file.write(data)
+            digest.update(data)
+    return number, [digest.hexdigest()[:16] for digest in digests]
+
+def fail_empty(split, counts):
+    """Nothing is left of a split: say why."""
+    total = sum(counts, collections.Counter())
+    why = ', '.join(f'{n:,} {outcome}' for outcome, n in total.items()) or 'there were none'
+    fail(f'no {split} pairs are left ({why}): give more text, or loosen the filter')
+
 def print_report(counts, lengths):
     """What was read, dropped by reason and kept; how long the sentences are; three of the pairs."""
-    shown = [fate for fate in ['read', *FATES[1:], 'kept'] if any(count[fate] for count in counts.values())]
-    print('\n' + ' ' * 18 + ''.join(f'{column:>11}' for column in shown))
+    total = sum(counts.values(), collections.Counter())
+    columns = [column for column in ('read', *OUTCOMES[1:], 'kept') if total[column]]
+    print('\n' + ' ' * 18 + ''.join(f'{column:>11}' for column in columns))
     for part, count in counts.items():
-        print(f'{part:<18}' + ''.join(f'{count[column]:>11,}' for column in shown))
+        print(f'{part:<18}' + ''.join(f'{count[column]:>11,}' for column in columns))
     print(f'\nwords in a training sentence{source_lang:>12}{target_lang:>40}')
-    for low, high in zip(LENGTHS, LENGTHS[1:]):
-        shares = lengths[:, low:high].sum(1) / lengths.sum(1)
-        bars = ''.join(f'{share:6.1%}  {"█" * round(50 * share):<32}' for share in shares)
+    begins = 1, 6, 11, 16, 21, 31, 41, 61, 81, 101
+    for low, high in zip(begins, begins[1:]):
+        fractions = lengths[:, low:high].sum(1) / lengths.sum(1)
+        bars = ''.join(f'{fraction:6.1%}  {"█" * round(50 * fraction):<32}' for fraction in fractions)
         print(f'{low:>16}-{high - 1 if high < 101 else "":<6}{bars}'.rstrip())
     pairs = zip(*(read_lines(f'{data_dir}/train.{lang}') for lang in (source_lang, target_lang)))
     for source, target in itertools.islice(pairs, 0, 3000, 1000):
@@ -748,7 +764,7 @@ def main():
     if name not in datasets:
         fail(f'--dataset={dataset}: it can be auto, {", ".join(datasets)}')
     if source_lang == target_lang or not regex.fullmatch(r'[\w-]+/[\w-]+', f'{source_lang}/{target_lang}'):
-        fail(f'--source_lang={source_lang} --target_lang={target_lang}: take two different language codes')
+        fail(f'--source_lang={source_lang} --target_lang={target_lang}: give two different language codes')
     try:
         train, valid, test = datasets[name]()
     except Unreachable as reason:
@@ -763,4 +779,4 @@ def main():
 
 if __name__ == '__main__':
     parse_command_line(globals())
-    run_stage(main, data_dir, f'stopped: {data_dir}/ is as it was, and a download goes on next time')
+    run_stage(main, data_dir, f'stopped: {data_dir}/ is as it was, and a download is continued next time')

@@ -1070,7 +1070,7 @@ def test_what_is_refused_of_wmt19():
     write('mirror/wmt19/en-de.bicleaner07.tmx.gz', tmx([('de', f'&#{"1" * 5000};'), ('en', 'x')] * 2))
     run(WMT19 + '--data_dir=para --corpora=paracrawl,news')
     os.remove(f'{work.name}/mirror/wmt19/test.tgz')
-    refused(wmt19, 'could not fetch mirror has no wmt19/test.tgz', 'https://data.statmt.org',
+    refused(wmt19, 'wmt19/test.tgz is not available (mirror does not have it; https://data.statmt.org',
             'curl -L --create-dirs -o wmt/downloads/wmt19/test.tgz https://')
     assert tokenizer.read_meta(f'{work.name}/wmt') == meta                             # the old data is whole
 
@@ -1208,18 +1208,18 @@ def test_own_files():
 
 def test_filters():
     """Each drops what it is there for, keeps what only looks like it, and can be switched off."""
-    prepare.share_settings({}, ({'Held out.'}, {'Kept back.'}))
-    def fate(source, target):
+    prepare.init_worker({}, ({'Held out.'}, {'Kept back.'}))
+    def reason(source, target):
         texts = source, target
         return prepare.rejection_reason(texts, [text.split(' ') for text in texts])
     long, defaults = ' '.join(['word'] * 128), tokenizer.config_of(vars(prepare))
-    assert fate('Guten Tag.', 'Hello.') == fate('Es ist 9:15.', "It's 9:15.") == 'kept'
-    assert fate('', 'a') == fate('a', '') == 'empty'
-    assert fate('Held out.', 'b') == fate('b', 'Kept back.') == 'held out'
-    assert fate('Die Katze mag das Lied "The Sound of Silence".', 'The cat likes the song.') == 'kept'
-    assert fate('Nur vier Wörter in "The of and to"', 'Only four words') == 'language'
-    assert fate('The of and to', 'Only four words') == 'kept'
-    for reason, off, source, target in [
+    assert reason('Guten Tag.', 'Hello.') == reason('Es ist 9:15.', "It's 9:15.") == 'kept'
+    assert reason('', 'a') == reason('a', '') == 'empty'
+    assert reason('Held out.', 'b') == reason('b', 'Kept back.') == 'held out'
+    assert reason('Die Katze mag das Lied "The Sound of Silence".', 'The cat likes the song.') == 'kept'
+    assert reason('Nur vier Wörter in "The of and to"', 'Only four words') == 'language'
+    assert reason('The of and to', 'Only four words') == 'kept'
+    for expected, off, source, target in [
             ('length', 'max_len=0', long + ' mehr', long),
             ('ratio', 'max_ratio=0', 'a b c', '1 2 3 4 5 6 7 8 9 x'), ('word', 'max_word=0', 'x' * 41, 'y'),
             ('letters', 'min_latin=0', 'Привет, мир!', 'Hello, world!'),
@@ -1228,14 +1228,14 @@ def test_filters():
             ('language', 'drop_foreign=', 'He is not in the house.', 'She is not in it.'),
             ('language', 'drop_foreign=', 'Er ist nicht da.', 'Elle est dans la maison avec son frère.')]:
         name, _, value = off.partition('=')
-        assert fate(source, target) == reason, (reason, source)
-        prepare.share_settings({name: type(defaults[name])(value)}, (set(), set()))
-        assert fate(source, target) == 'kept', (reason, source)
-        prepare.share_settings(defaults, (set(), set()))
-    assert fate('a b c d', '1 2 3 4 5 6 7 8 9 x') == 'kept' == fate(long, long + 's')
+        assert reason(source, target) == expected, (expected, source)
+        prepare.init_worker({name: type(defaults[name])(value)}, (set(), set()))
+        assert reason(source, target) == 'kept', (expected, source)
+        prepare.init_worker(defaults, (set(), set()))
+    assert reason('a b c d', '1 2 3 4 5 6 7 8 9 x') == 'kept' == reason(long, long + 's')
 
-def test_seen_is_a_set():
-    seen, known, rng = prepare.Seen(), set(), np.random.default_rng(0)
+def test_hash_set_is_a_set():
+    seen, known, rng = prepare.HashSet(), set(), np.random.default_rng(0)
     for _ in range(300):
         numbers = rng.integers(0, 20000, rng.integers(0, 200)).astype('u8')
         new = []
@@ -1243,7 +1243,7 @@ def test_seen_is_a_set():
             new.append(number not in known)
             known.add(number)
         assert seen.add(numbers).tolist() == new
-    assert sum(map(len, seen.rows)) == len(known) and len(seen.rows) < 12
+    assert sum(map(len, seen.arrays)) == len(known) and len(seen.arrays) < 12
 
 def test_the_result_is_the_same_for_any_number_of_workers():
     rng = random.Random(0)
