@@ -1,19 +1,20 @@
 """
-From words to numbers: two vocabularies, one a language, and the sentences of data/ as memory-mapped ids.
+From text to ids: split sentences into words, keep the most frequent ones as two vocabularies, one for each
+language, and write the sentences of data/ as ids.
 
     python tokenizer.py
     python tokenizer.py --data_dir=data/multi30k --max_source_vocab=10000
 
-Reads what prepare.py wrote. Writes data/vocab.LANG.txt (word TAB count, a word's id is its line) and
-data/{train,valid,test}.LANG.bin. The top of this file is also what all scripts share: the command line, the one-line error, the file written beside and
-renamed. It needs no torch.
+Reads what prepare.py wrote. Writes data/vocab.LANG.txt (word TAB count; a word's id is its line number, from
+0) and data/{train,valid,test}.LANG.bin, which train.py maps into memory. The end of this file is what all
+scripts share: command line, errors, files, processes. It needs no torch.
 """
 import array, collections, contextlib, difflib, functools, hashlib, heapq, itertools, json, multiprocessing
 import os, signal, sys, tempfile, threading, time, unicodedata
 from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor
 try:
     import fcntl
-except ImportError:                                 # windows: there two runs at once are not kept apart
+except ImportError:                                 # windows: there, two runs in one folder are not prevented
     fcntl = None
 
 import numpy as np
@@ -22,12 +23,253 @@ import regex
 # -----------------------------------------------------------------------------
 # config
 data_dir = 'data'           # the folder that prepare.py filled
-max_source_vocab = 30000    # words of the source language at the most, the four special ones included
-max_target_vocab = 25000    # words of the target language at the most: the output layer's cost
+max_source_vocab = 30000    # size of the source vocabulary at most, its four special words included
+max_target_vocab = 25000    # size of the target vocabulary at most: it sets the cost of the output layer
 min_count = 2               # a word seen less often becomes <unk>, so that training sees unknown words
-workers = 0                 # processes, 0: one for each core
+workers = 0                 # processes; 0: one for each core
 # -----------------------------------------------------------------------------
-# what every script shares
+# words: a sentence is split so that it can be joined again exactly; a mark says where there was no space
+
+JOINER = '￭'                # U+FFED, as in OpenNMT's tokenizer: "hard-hat!" -> hard ￭-￭ hat ￭!
+LETTERS = r'\p{L}\p{M}\p{N}_'
+WORD = f'[{LETTERS}]'
+CLITIC = rf"(?<=[\p{{L}}{JOINER}])['’](?:s|re|ve|ll|d|m|t)(?!{WORD})"       # man's, don't, geht's
+ELISION = r"(?<=\p{L})['’](?=\p{L})"                                        # l'homme, o'clock
+NUMBER = r'(?<=\p{N})[.,:](?=\p{N})'                                        # 1,000.50 and 10:30 stay whole
+PUNCTUATION = rf'([^{LETTERS}\s])(?<!\1\1)\1*'                               # one sign, or a run of the same
+LEFT = regex.compile(rf'(?<=\S)(?:{CLITIC}|(?!{ELISION}|{NUMBER}){PUNCTUATION})', regex.IGNORECASE)
+RIGHT = regex.compile(rf'(?!{CLITIC}|{NUMBER}){PUNCTUATION}(?={WORD})', regex.IGNORECASE)
+INVISIBLE = regex.compile(rf'[\p{{Cc}}\p{{Zl}}\p{{Zp}}]|([\u00ad\u200b\u200e\u200f\ufeff{JOINER}])')
+
+def normalise(text):
+    """Unicode NFC, single spaces, no control or zero-width characters: 'a\\u00a0 b\\u00ad' -> 'a b'."""
+    if not text.isprintable() or JOINER in text:
+        text = INVISIBLE.sub(lambda match: '' if match[1] else ' ', text)
+    if not text.isascii():
+        text = unicodedata.normalize('NFC', text)
+    return ' '.join(text.split())
+
+def split(text):
+    """'The man\\'s hat.' -> ['The', 'man', '￭\\'s', 'hat', '￭.'], which join() undoes."""
+    return list(itertools.chain.from_iterable(map(split_chunk, text.split())))
+
+@functools.lru_cache(1 << 17)                       # few chunks make up most of all text
+def split_chunk(chunk):
+    """split() for the text between two spaces."""
+    chunk = LEFT.sub(rf' {JOINER}\g<0>', chunk)
+    return RIGHT.sub(rf'\g<0>{JOINER} ', chunk).split()
+
+def join(words):
+    """The inverse of split()."""
+    text = ' '.join(words)
+    return text.replace(f' {JOINER}', '').replace(f'{JOINER} ', '').replace(JOINER, '')
+
+# -----------------------------------------------------------------------------
+# the vocabulary: the most frequent words, after four special ones
+
+SPECIAL = ['<pad>', '<unk>', '<bos>', '<eos>']
+PAD, UNK, BOS, EOS = range(4)
+
+class Vocabulary:
+    """A list of words; a word's id is its index in the list. Any other word is <unk>."""
+
+    def __init__(self, words):
+        self.words = list(words)
+        self.ids = {word: i for i, word in enumerate(self.words)}
+
+    def __len__(self):
+        return len(self.words)
+
+    def look_up(self, words):
+        return [self.ids.get(word, UNK) for word in words]
+
+    def encode(self, text):
+        """A sentence to ids, without <bos> and <eos>."""
+        return self.look_up(split(normalise(text)))
+
+    def decode(self, ids):
+        """Ids to natural text."""
+        return to_text(self.words[i] for i in ids)
+
+def to_text(words):
+    """join(), in which <pad>, <bos> and <eos> leave no trace."""
+    return join(word for word in words if word not in SPECIAL or word == SPECIAL[UNK])
+
+def build_vocabulary(counts, size, min_count):
+    """
+    From (word, count) for every word of the text: the vocabulary, [(word, count)], the special words first,
+    then by count, ties in alphabetical order; and the counts of all words, the greatest first.
+    """
+    all_counts = array.array('q')
+    def frequent():
+        for word, n in counts:
+            all_counts.append(n)
+            if n >= min_count:
+                yield -n, word
+    kept = [(word, -n) for n, word in heapq.nsmallest(size - len(SPECIAL), frequent())]
+    n_unknown = sum(all_counts) - sum(n for _, n in kept)
+    special = [(word, n_unknown if word == '<unk>' else 0) for word in SPECIAL]
+    return special + kept, np.sort(all_counts)[::-1]
+
+# -----------------------------------------------------------------------------
+# the ids on disk: a header, the offset of each sentence, then the ids of all sentences in one row
+
+MAGIC = b'nanoseq1'
+HEADER = np.dtype([('magic', 'S8'), ('sentences', '<i8'), ('tokens', '<i8'), ('bytes_per_id', '<i8'),
+                   ('text', 'S16'), ('vocab', 'S16')])   # text and vocab: fingerprints
+
+def write_ids(file, sentences, blocks, text, vocab, size):
+    """
+    Write blocks of (ids, lengths), `sentences` sentences in all, one after the other, and the fingerprints of
+    the text and of its vocabulary, which has `size` words.
+    """
+    kind, done, tokens = np.dtype('<u2' if size <= 1 << 16 else '<u4'), 0, 0
+    first_offset, first_id = HEADER.itemsize, HEADER.itemsize + 8 * (sentences + 1)
+    for ids, lengths in blocks:                     # the first offset is 0, like all that is not written
+        file.seek(first_offset + 8 * (done + 1))
+        file.write((tokens + np.cumsum(lengths)).astype('<i8'))
+        file.seek(first_id + kind.itemsize * tokens)
+        file.write(ids.astype(kind))
+        done, tokens = done + len(lengths), tokens + len(ids)
+    file.seek(0)
+    file.write(np.array([(MAGIC, done, tokens, kind.itemsize, text, vocab)], HEADER))
+
+def read_ids(data_dir, split, lang, meta):
+    """
+    Memory-map data_dir/SPLIT.LANG.bin: the ids of all sentences in one row, and offsets, so that sentence i
+    is ids[offsets[i]:offsets[i + 1]]. Status 2 if the file is missing, damaged, or made from another text or
+    vocabulary.
+    """
+    path, again = f'{data_dir}/{split}.{lang}.bin', f'run  python tokenizer.py --data_dir={data_dir}'
+    if not os.path.exists(path) or not os.path.exists(f'{data_dir}/vocab.{lang}.txt'):
+        fail(f'{path} or its vocabulary is missing: {again}')
+    header = np.fromfile(path, HEADER, 1).tolist()
+    magic, n, tokens, width, text, vocab = header[0] if header else [b''] + 5 * [0]
+    if magic != MAGIC or os.path.getsize(path) != HEADER.itemsize + 8 * (n + 1) + width * tokens:
+        fail(f'{path} is damaged: {again}')
+    if text != meta['files'][f'{split}.{lang}']['fingerprint'].encode():
+        fail(f'{path} was made from an older {split}.{lang}: {again}')
+    if vocab != fingerprint(f'{data_dir}/vocab.{lang}.txt').encode():
+        fail(f'{path} was made with another vocabulary: {again}')
+    offsets = np.memmap(path, '<i8', 'r', HEADER.itemsize, (n + 1,))
+    ids = np.memmap(path, f'<u{width}', 'r', HEADER.itemsize + 8 * (n + 1), (tokens,))
+    return ids, offsets
+
+def read_vocabulary(data_dir, lang):
+    path = f'{data_dir}/vocab.{lang}.txt'
+    if not os.path.exists(path):
+        fail(f'no vocabulary in {data_dir}/: run  python tokenizer.py --data_dir={data_dir}')
+    return Vocabulary(line.split('\t')[0] for line in read_lines(path))
+
+def read_meta(data_dir):
+    """data_dir/meta.json, in which prepare.py wrote down languages, counts and fingerprints."""
+    try:
+        with open(f'{data_dir}/meta.json', encoding='utf-8') as file:
+            meta = json.load(file)
+        langs, splits = (meta['source_lang'], meta['target_lang']), ('train', 'valid', 'test')
+        if not all(meta['files'][f'{split}.{lang}']['fingerprint'] for split in splits for lang in langs):
+            raise ValueError
+        return meta
+    except OSError:
+        fail(f'no data in {data_dir}/: run  python prepare.py --data_dir={data_dir}')
+    except (ValueError, KeyError, TypeError):
+        fail(f'{data_dir}/meta.json is damaged: run  python prepare.py --data_dir={data_dir}  again')
+
+# -----------------------------------------------------------------------------
+# counting and encoding, a block of lines at a time, on all cores
+
+def map_blocks(title, function, path, setup=None, *arguments):
+    """Yield function(block) for each block of lines of a file; its first result is the block's size."""
+    bar, done = Progress(title, 'bytes'), 0
+    with open(path, 'rb') as file:
+        for n_bytes, *result in parallel_map(function, blocks_of_lines(file), workers, setup, *arguments):
+            yield result
+            done += n_bytes
+            bar.show(done, done / os.path.getsize(path))
+    bar.close()
+
+def count_words(block):
+    """How often each word occurs. Each different chunk is split once, however often it occurs."""
+    counts = collections.Counter()
+    for chunk, n in collections.Counter(block.decode('utf-8').split()).items():
+        for word in split_chunk(chunk):
+            counts[word] += n
+    return len(block), counts
+
+def add_counts(parts, folder, most=1 << 21):
+    """
+    Sum up Counters: yields (word, count) for every word, in alphabetical order. Beyond `most` different words
+    the counts are moved to temporary files of sorted lines, which are merged at the end.
+    """
+    counts, runs = collections.Counter(), []
+    with contextlib.ExitStack() as files:
+        for part, in parts:
+            counts.update(part)
+            if len(counts) > most:
+                run = tempfile.TemporaryFile('w+', encoding='utf-8', newline='\n', dir=folder)
+                runs.append(files.enter_context(run))
+                run.writelines(f'{word}\t{n}\n' for word, n in sorted(counts.items()))
+                run.seek(0)
+                counts.clear()
+        lines = [(line.rstrip('\n').split('\t') for line in run) for run in runs]
+        merged = heapq.merge(*lines, sorted(counts.items()), key=lambda item: item[0])
+        bar = Progress('merging the counts', 'words')
+        for number, (word, group) in enumerate(itertools.groupby(merged, key=lambda item: item[0])):
+            yield word, sum(int(n) for _, n in group)
+            if number % 100000 == 0:
+                bar.show(number, 0)
+        bar.close()
+
+def init_encoding(words):
+    """Give a worker process the vocabulary once, not with every block."""
+    global ids_of
+    look_up = Vocabulary(words).look_up
+    ids_of = functools.lru_cache(1 << 17)(lambda chunk: look_up(split_chunk.__wrapped__(chunk)))
+
+def encode_block(block):
+    """A block of lines -> its size, the ids of all its words in one row, the length of each sentence."""
+    flat = itertools.chain.from_iterable
+    sentences = [list(flat(map(ids_of, line.split()))) for line in block.decode('utf-8').split('\n')[:-1]]
+    lengths = np.fromiter(map(len, sentences), np.int64, len(sentences))
+    return len(block), np.fromiter(flat(sentences), np.uint32, lengths.sum()), lengths
+
+def print_coverage(lang, vocab, counts, sizes=(5000, 10000, 20000, 30000, 50000)):
+    """How many of the running words a vocabulary of each size covers; counts: of all words, sorted."""
+    running, known = counts.sum(), np.cumsum(counts)
+    print(f'\n{lang}: {running:,} running words, {len(counts):,} different ones; {len(vocab):,} kept, '
+          f'{vocab[UNK][1] / running:.2%} of the running words unknown')
+    for size in [*(size for size in sizes if size < len(counts)), len(counts)]:
+        coverage = known[size - 1] / running
+        print(f'  the {size:>10,} most frequent cover {coverage:7.2%}  {"█" * round(50 * coverage)}')
+
+def main():
+    if min(max_source_vocab, max_target_vocab) <= len(SPECIAL):
+        fail('--max_source_vocab and --max_target_vocab are at least 5, since 4 words are special')
+    meta = read_meta(data_dir)
+    for name, file in meta['files'].items():
+        path = f'{data_dir}/{name}'
+        if not os.path.exists(path) or fingerprint(path) != file['fingerprint']:
+            fail(f'{path} is missing or not as prepare.py wrote it: run  python prepare.py  again, which '
+                 'overwrites it (use your own files with --dataset=files)')
+    with contextlib.ExitStack() as files:           # at the end all files get their names, or none
+        for side, size in ('source_lang', max_source_vocab), ('target_lang', max_target_vocab):
+            lang = meta[side]
+            counters = map_blocks(f'counting words, {lang}', count_words, f'{data_dir}/train.{lang}')
+            vocab, counts = build_vocabulary(add_counts(counters, data_dir), size, min_count)
+            print_coverage(lang, vocab, counts)
+            lines = ''.join(f'{word}\t{n}\n' for word, n in vocab).encode()
+            files.enter_context(atomic_write(f'{data_dir}/vocab.{lang}.txt')).write(lines)
+            for split in 'train', 'valid', 'test':
+                name, text = f'{data_dir}/{split}.{lang}', meta['files'][f'{split}.{lang}']
+                blocks = map_blocks(f'encoding {split}.{lang}', encode_block, name,
+                                    init_encoding, [word for word, _ in vocab])
+                write_ids(files.enter_context(atomic_write(f'{name}.bin')), text['sentences'], blocks,
+                          text['fingerprint'], hashlib.sha256(lines).hexdigest()[:16], len(vocab))
+    print(f'\nwrote the vocabularies and ids to {data_dir}/; next:  python train.py'
+          + (f' --data_dir={data_dir}' if data_dir != 'data' else ''))
+
+# -----------------------------------------------------------------------------
+# what all scripts share
 
 def fail(message):
     """End with one line on standard error and status 2: for everything that the user can mend."""
@@ -35,14 +277,19 @@ def fail(message):
     raise SystemExit(2)
 
 def config_of(script):
-    """A script's config: its lower-case globals that are a number, a text or true or false."""
+    """A script's config: its lower-case globals that are a number, a string or a boolean."""
     return {k: v for k, v in script.items() if k[0].islower() and isinstance(v, (bool, int, float, str))}
+
+# flags of earlier versions, and what to do without them
+RETIRED = {'lexicon': 'it was worth 0.03 BLEU; --replace_unknown still copies the source word',
+           'lexicon_pairs': 'the lexicon of rare words was worth 0.03 BLEU, and is no more',
+           'average': 'averaged weights were no better'}
 
 def parse_command_line(script):
     """
-    Take the command line into a script's config, the globals of `script`, whose defaults give the types.
-    --key=value, --key value and a bare --flag all work; --help prints each global, its default, its comment.
-    Returns the names that were given.
+    Set a script's config, the globals `script`, from the command line; their defaults give the types.
+    --key=value, --key value and a bare --flag all work, and --help prints each global with its default and
+    its comment. Returns the names that were given.
     """
     config = config_of(script)
     sys.stdout.reconfigure(encoding='utf-8')        # whatever the terminal's locale
@@ -56,6 +303,8 @@ def parse_command_line(script):
     while arguments:
         flag, equals, value = arguments.pop(0).partition('=')
         key = flag.lstrip('-').replace('-', '_')
+        if key in RETIRED and key not in config:
+            fail(f'--{key} is gone: {RETIRED[key]}')
         if not flag.startswith('--') or key not in config:
             near = difflib.get_close_matches(key, config, n=1)
             hint = f'did you mean --{near[0]}? ' if near else ''
@@ -83,29 +332,29 @@ def parse_command_line(script):
 
 @contextlib.contextmanager
 def exclusive_lock(data_dir):
-    """Let nobody else write into data_dir: a second run waits. The system opens the lock, however we end."""
+    """Only one process at a time writes into data_dir: a second one waits. The lock ends with its process."""
     os.makedirs(data_dir, exist_ok=True)
     with open(f'{data_dir}/.lock', 'w') as lock:
         if fcntl:
             try:
                 fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
-                print(f'another run is at work in {data_dir}/: waiting for its end', flush=True)
+                print(f'another run is writing to {data_dir}/: waiting until it ends', flush=True)
                 fcntl.lockf(lock, fcntl.LOCK_EX)
-            for name in os.listdir(data_dir):       # what a run that was killed has left
+            for name in os.listdir(data_dir):       # left behind by a run that was killed
                 if regex.fullmatch(r'(train|valid|test|vocab|meta)\..+\.\d+\.tmp', name):
                     os.remove(f'{data_dir}/{name}')
         yield
 
 def interrupt_once():
-    """From now on Ctrl-C is a KeyboardInterrupt once; a second one would disturb what the first began."""
+    """From now on the first Ctrl-C is a KeyboardInterrupt; later ones must not disturb what it began."""
     def stop(*_):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         raise KeyboardInterrupt
     signal.signal(signal.SIGINT, stop)
 
 def run_stage(main, data_dir, stopped):
-    """Call main(), alone in data_dir; one line where Ctrl-C or the system ends it."""
+    """Call main() with data_dir locked; print one line if Ctrl-C or an error of the system ends it."""
     interrupt_once()
     try:
         with exclusive_lock(data_dir):
@@ -117,20 +366,20 @@ def run_stage(main, data_dir, stopped):
         fail(f'{error.filename or data_dir}: {error.strerror}')
 
 def output_path(path):
-    """The path of a file to write, where a link stays one; status 2 where there is no ordinary file."""
+    """The file to write, with links followed; status 2 if something else than a file has that name."""
     path = os.path.realpath(path)
     if os.path.exists(path) and not os.path.isfile(path):
-        fail(f'cannot write {path}: it is there, and no ordinary file')
+        fail(f'cannot write {path}: it exists and is not a regular file')
     return path
 
 @contextlib.contextmanager
-def atomic_write(path, mode='wb', **how):
-    """Open a file beside `path` that takes its name once it is whole: a kill leaves the old or the new."""
+def atomic_write(path, mode='wb', **options):
+    """Write a file beside `path` and rename it when it is complete: a kill leaves the old file or the new."""
     path = output_path(path)
     beside = f'{path}.{os.getpid()}.tmp'
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(beside, mode, **how) as file:
+        with open(beside, mode, **options) as file:
             yield file
         os.replace(beside, path)
     except OSError as error:
@@ -140,7 +389,7 @@ def atomic_write(path, mode='wb', **how):
             os.remove(beside)
 
 def decode_lines(file, path):
-    """A binary file's lines, which end with '\\n' alone: real text holds bare CR, U+0085 and U+2028."""
+    """The lines of a binary file, which end with '\\n' alone: real text contains CR, U+0085 and U+2028."""
     for number, line in enumerate(file, 1):
         try:
             yield line.decode().removesuffix('\n').removesuffix('\r')
@@ -148,12 +397,12 @@ def decode_lines(file, path):
             fail(f'{path}, line {number} is not UTF-8: convert it, as with  iconv -f ITS_ENCODING -t utf-8')
 
 def blocks_of_lines(file, size=1 << 20):
-    """A binary file in blocks of whole lines, of at least `size` bytes but for the last."""
+    """A binary file in blocks of whole lines, of at least `size` bytes except for the last."""
     while block := file.read(size):
         yield block + file.readline()
 
 def read_lines(path):
-    """The lines of a text file; status 2 where it cannot be read or is not UTF-8."""
+    """The lines of a text file; status 2 if it cannot be read or is not UTF-8."""
     try:
         with open(path, 'rb') as file:
             yield from decode_lines(file, path)
@@ -161,31 +410,31 @@ def read_lines(path):
         fail(f'cannot read {path}: {error.strerror}')
 
 class Progress:
-    """The line of a long task: it moves on a terminal, elsewhere there is one every ten seconds."""
+    """The progress line of a long task: rewritten on a terminal, elsewhere printed every ten seconds."""
 
     def __init__(self, title, unit, begin=0):
         self.title, self.unit, self.begin, self.width = title, unit, begin, 0
         self.terminal, self.start = sys.stdout.isatty(), time.monotonic()
-        self.told = self.start + (1 if self.terminal else -8)       # the first after 1 or 2 seconds
+        self.shown = self.start + (1 if self.terminal else -8)       # the first after 1 or 2 seconds
 
-    def show(self, done, share):
-        """`done` units are done, a `share` of the whole between 0 and 1 (0: who knows)."""
+    def show(self, done, fraction):
+        """`done` units are done, a `fraction` of the whole from 0 to 1 (0: unknown)."""
         now = time.monotonic()
-        if now - self.told < (0.2 if self.terminal else 10):
+        if now - self.shown < (0.2 if self.terminal else 10):
             return
         speed = (done - self.begin) / max(now - self.start, 0.001)
-        left = (done / share - done) / max(speed, 1e-9) if share else 0
-        bar = f'[{"#" * int(20 * share):<20}] {share:4.0%}  ' if share else ''
+        left = (done / fraction - done) / max(speed, 1e-9) if fraction else 0
+        bar = f'[{"#" * int(20 * fraction):<20}] {fraction:4.0%}  ' if fraction else ''
         line = f'{self.title}  {bar}{self.amount(done)}, {self.amount(speed)}/s'
-        line += f', {left // 3600:.0f}:{left % 3600 // 60:02.0f}:{left % 60:02.0f} left' if share else ''
+        line += f', {left // 3600:.0f}:{left % 3600 // 60:02.0f}:{left % 60:02.0f} left' if fraction else ''
         print(f'{line:<{self.width}}', end='\r' if self.terminal else '\n', flush=True)
-        self.told, self.width = now, len(line) * self.terminal
+        self.shown, self.width = now, len(line) * self.terminal
 
     def amount(self, n):
         return f'{n / 1e6:,.1f} MB' if self.unit == 'bytes' else f'{n:,.0f} {self.unit}'
 
     def close(self):
-        """Wipe the line out, so that what is printed next stands in its place."""
+        """Clear the line, so that what is printed next takes its place."""
         print(' ' * self.width, end='\r' * bool(self.width), flush=True)
 
 def checksum(path, algorithm='sha256'):
@@ -199,32 +448,17 @@ def checksum(path, algorithm='sha256'):
     return digest.hexdigest()
 
 def fingerprint(path):
-    """Half of a hash is enough to know whether a stage's input has changed."""
+    """Half of a hash, enough to know whether a stage's input has changed."""
     return checksum(path)[:16]
-
-def read_meta(data_dir):
-    """data_dir/meta.json, prepare.py's record of what it wrote: languages, counts, fingerprints."""
-    try:
-        with open(f'{data_dir}/meta.json', encoding='utf-8') as file:
-            meta = json.load(file)
-        langs, splits = (meta['source_lang'], meta['target_lang']), ('train', 'valid', 'test')
-        if not all(meta['files'][f'{split}.{lang}']['fingerprint'] for split in splits for lang in langs):
-            raise ValueError
-        return meta
-    except OSError:
-        fail(f'no data in {data_dir}/: run  python prepare.py --data_dir={data_dir}')
-    except (ValueError, KeyError, TypeError):
-        fail(f'{data_dir}/meta.json is damaged: run  python prepare.py --data_dir={data_dir}  again')
 
 def parallel_map(function, tasks, workers, setup=None, *arguments):
     """
-    Yield function(task) for each task, in order, worked out by `workers` processes (0: one for each core) of
-    which each has called setup(*arguments). Only as many tasks as keep them busy are taken ahead.
+    Yield function(task) for each task, in order, computed by `workers` processes (0: one for each core), each
+    of which has called setup(*arguments). Only as many tasks as keep them busy are taken in advance.
     """
     workers, waiting = workers or os.cpu_count(), collections.deque()
-    how = dict(initializer=start_worker, initargs=(setup, arguments))
     try:
-        with ProcessPoolExecutor(workers, **how) as pool:
+        with ProcessPoolExecutor(workers, initializer=start_worker, initargs=(setup, arguments)) as pool:
             for task in tasks:
                 with defer_interrupts():
                     waiting.append(pool.submit(function, task))
@@ -237,7 +471,7 @@ def parallel_map(function, tasks, workers, setup=None, *arguments):
 
 @contextlib.contextmanager
 def defer_interrupts():
-    """Ctrl-C waits for the end of this: it is lost, or kills the child, where it comes amid a fork."""
+    """Ctrl-C waits until this ends: in the middle of a fork it would be lost, or kill the child."""
     if hasattr(signal, 'pthread_sigmask'):          # not on windows, which does not fork
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
@@ -247,242 +481,17 @@ def defer_interrupts():
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 def start_worker(setup, arguments):
-    def follow():                                   # kill -9 of the main process leaves no orphans
+    def end_with_parent():                          # kill -9 of the main process leaves no orphans
         multiprocessing.parent_process().join()
         os._exit(1)
-    threading.Thread(target=follow, daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)    # Ctrl-C is for the main process
     if setup:
         setup(*arguments)
 
 # -----------------------------------------------------------------------------
-# a sentence is split into words so that it can be put together again: a mark says where there was no space
-
-JOINER = '￭'                # U+FFED, as in OpenNMT's tokenizer: "hard-hat!" -> hard ￭-￭ hat ￭!
-LETTERS = r'\p{L}\p{M}\p{N}_'
-WORD = f'[{LETTERS}]'
-CLITIC = rf"(?<=[\p{{L}}{JOINER}])['’](?:s|re|ve|ll|d|m|t)(?!{WORD})"       # man's, don't, geht's
-ELISION = r"(?<=\p{L})['’](?=\p{L})"                                        # l'homme, o'clock
-NUMBER = r'(?<=\p{N})[.,:](?=\p{N})'                                        # 1,000.50 and 10:30 stay whole
-SIGNS = rf'([^{LETTERS}\s])(?<!\1\1)\1*'                               # one sign, or a whole run of the same
-LEFT = regex.compile(rf'(?<=\S)(?:{CLITIC}|(?!{ELISION}|{NUMBER}){SIGNS})', regex.IGNORECASE)
-RIGHT = regex.compile(rf'(?!{CLITIC}|{NUMBER}){SIGNS}(?={WORD})', regex.IGNORECASE)
-INVISIBLE = regex.compile(rf'[\p{{Cc}}\p{{Zl}}\p{{Zp}}]|([\u00ad\u200b\u200e\u200f\ufeff{JOINER}])')
-
-def normalise(text):
-    """Unicode NFC, single spaces, no control or zero-width characters: 'a\\u00a0 b\\u00ad' -> 'a b'."""
-    if not text.isprintable() or JOINER in text:
-        text = INVISIBLE.sub(lambda match: '' if match[1] else ' ', text)
-    if not text.isascii():
-        text = unicodedata.normalize('NFC', text)
-    return ' '.join(text.split())
-
-def split(text):
-    """'The man\\'s hat.' -> ['The', 'man', '￭\\'s', 'hat', '￭.'], which join() undoes."""
-    return list(itertools.chain.from_iterable(map(split_chunk, text.split())))
-
-@functools.lru_cache(1 << 17)                       # few texts between spaces make up most of all text
-def split_chunk(chunk):
-    """split() for what stands between two spaces."""
-    chunk = LEFT.sub(rf' {JOINER}\g<0>', chunk)
-    return RIGHT.sub(rf'\g<0>{JOINER} ', chunk).split()
-
-def join(words):
-    """The inverse of split()."""
-    text = ' '.join(words)
-    return text.replace(f' {JOINER}', '').replace(f'{JOINER} ', '').replace(JOINER, '')
-
-# -----------------------------------------------------------------------------
-# the vocabulary: the most frequent words, after four that are none
-
-SPECIAL = ['<pad>', '<unk>', '<bos>', '<eos>']
-PAD, UNK, BOS, EOS = range(4)
-
-class Vocabulary:
-    """A list of words; a word's id is its place. Everything not in the list is <unk>."""
-
-    def __init__(self, words):
-        self.words = list(words)
-        self.ids = {word: i for i, word in enumerate(self.words)}
-
-    def __len__(self):
-        return len(self.words)
-
-    def look_up(self, words):
-        return [self.ids.get(word, UNK) for word in words]
-
-    def encode(self, text):
-        """A sentence to ids, without <bos> and <eos>."""
-        return self.look_up(split(normalise(text)))
-
-    def decode(self, ids):
-        """Ids to natural text."""
-        return to_text(self.words[i] for i in ids)
-
-def to_text(words):
-    """join(), in which <pad>, <bos> and <eos> leave no trace."""
-    return join(word for word in words if word not in SPECIAL or word == SPECIAL[UNK])
-
-def read_vocabulary(data_dir, lang):
-    path = f'{data_dir}/vocab.{lang}.txt'
-    if not os.path.exists(path):
-        fail(f'no vocabulary in {data_dir}/: run  python tokenizer.py --data_dir={data_dir}')
-    return Vocabulary(line.split('\t')[0] for line in read_lines(path))
-
-def build_vocabulary(counts, size, min_count):
-    """
-    From (word, count) for every word: the vocabulary, [(word, count)], the special ones first, then by count,
-    ties by the alphabet; and all counts, the greatest first.
-    """
-    all_counts = array.array('q')
-    def frequent():
-        for word, n in counts:
-            all_counts.append(n)
-            if n >= min_count:
-                yield -n, word
-    kept = [(word, -n) for n, word in heapq.nsmallest(size - len(SPECIAL), frequent())]
-    unknown = sum(all_counts) - sum(n for _, n in kept)
-    special = [(word, unknown if word == '<unk>' else 0) for word in SPECIAL]
-    return special + kept, np.sort(all_counts)[::-1]
-
-# -----------------------------------------------------------------------------
-# the ids on disk: a header, where each sentence begins, then all ids in one row
-
-MAGIC = b'nanoseq1'
-HEADER = np.dtype([('magic', 'S8'), ('sentences', '<i8'), ('tokens', '<i8'), ('bytes_per_id', '<i8'),
-                   ('text', 'S16'), ('vocab', 'S16')])   # text and vocab: fingerprints
-
-def write_ids(file, sentences, blocks, text, vocab, size):
-    """
-    Write blocks of (ids, lengths), `sentences` of these in all, each block as it comes, and the fingerprints
-    of the text and of its vocabulary of `size` words.
-    """
-    kind, done, tokens = np.dtype('<u2' if size <= 1 << 16 else '<u4'), 0, 0
-    first_offset, first_id = HEADER.itemsize, HEADER.itemsize + 8 * (sentences + 1)
-    for ids, lengths in blocks:                     # the first offset is 0, as is what has not been written
-        file.seek(first_offset + 8 * (done + 1))
-        file.write((tokens + np.cumsum(lengths)).astype('<i8'))
-        file.seek(first_id + kind.itemsize * tokens)
-        file.write(ids.astype(kind))
-        done, tokens = done + len(lengths), tokens + len(ids)
-    file.seek(0)
-    file.write(np.array([(MAGIC, done, tokens, kind.itemsize, text, vocab)], HEADER))
-
-def read_ids(data_dir, split, lang, meta):
-    """
-    Memory-map data_dir/SPLIT.LANG.bin.
-
-    Returns ids (all of them in one row) and offsets (sentence i is ids[offsets[i]:offsets[i + 1]]).
-    Ends with status 2 where the file is missing, damaged, or made from another text or vocabulary.
-    """
-    path, again = f'{data_dir}/{split}.{lang}.bin', f'run  python tokenizer.py --data_dir={data_dir}'
-    if not os.path.exists(path) or not os.path.exists(f'{data_dir}/vocab.{lang}.txt'):
-        fail(f'{path} or its vocabulary is missing: {again}')
-    header = np.fromfile(path, HEADER, 1).tolist()
-    magic, n, tokens, width, text, vocab = header[0] if header else [b''] + 5 * [0]
-    if magic != MAGIC or os.path.getsize(path) != HEADER.itemsize + 8 * (n + 1) + width * tokens:
-        fail(f'{path} is damaged: {again}')
-    if text != meta['files'][f'{split}.{lang}']['fingerprint'].encode():
-        fail(f'{path} was made from an older {split}.{lang}: {again}')
-    if vocab != fingerprint(f'{data_dir}/vocab.{lang}.txt').encode():
-        fail(f'{path} was made with another vocabulary: {again}')
-    offsets = np.memmap(path, '<i8', 'r', HEADER.itemsize, (n + 1,))
-    ids = np.memmap(path, f'<u{width}', 'r', HEADER.itemsize + 8 * (n + 1), (tokens,))
-    return ids, offsets
-
-# -----------------------------------------------------------------------------
-# over the cores: blocks of whole lines go out, counts and ids come back in order
-
-def map_blocks(title, function, path, setup=None, *arguments):
-    """Yield function(block) for each block of lines of a file; it returns the block's bytes first."""
-    bar, done = Progress(title, 'bytes'), 0
-    with open(path, 'rb') as file:
-        for n_bytes, *result in parallel_map(function, blocks_of_lines(file), workers, setup, *arguments):
-            yield result
-            done += n_bytes
-            bar.show(done, done / os.path.getsize(path))
-    bar.close()
-
-def count_words(block):
-    """How often each word occurs; a text between two spaces is split once, however often it stands there."""
-    counts = collections.Counter()
-    for chunk, n in collections.Counter(block.decode('utf-8').split()).items():
-        for word in split_chunk(chunk):
-            counts[word] += n
-    return len(block), counts
-
-def add_counts(parts, folder, most=1 << 21):
-    """
-    (word, count) for every word of the Counters. What does not fit in memory, more than `most` words, waits
-    in the folder, in files of sorted lines that have no name.
-    """
-    counts, runs = collections.Counter(), []
-    with contextlib.ExitStack() as files:
-        for part, in parts:
-            counts.update(part)
-            if len(counts) > most:
-                run = tempfile.TemporaryFile('w+', encoding='utf-8', newline='\n', dir=folder)
-                runs.append(files.enter_context(run))
-                run.writelines(f'{word}\t{n}\n' for word, n in sorted(counts.items()))
-                run.seek(0)
-                counts.clear()
-        lines = [(line.rstrip('\n').split('\t') for line in run) for run in runs]
-        merged = heapq.merge(*lines, sorted(counts.items()), key=lambda item: item[0])
-        bar = Progress('merging the counts', 'words')
-        for number, (word, group) in enumerate(itertools.groupby(merged, key=lambda item: item[0])):
-            yield word, sum(int(n) for _, n in group)
-            if number % 100000 == 0:
-                bar.show(number, 0)
-        bar.close()
-
-def share_vocabulary(words):
-    """Give a worker process the vocabulary once, not with every block."""
-    global ids_of
-    look_up = Vocabulary(words).look_up
-    ids_of = functools.lru_cache(1 << 17)(lambda chunk: look_up(split_chunk.__wrapped__(chunk)))
-
-def encode_block(block):
-    flat = itertools.chain.from_iterable
-    sentences = [list(flat(map(ids_of, line.split()))) for line in block.decode('utf-8').split('\n')[:-1]]
-    lengths = np.fromiter(map(len, sentences), np.int64, len(sentences))
-    return len(block), np.fromiter(flat(sentences), np.uint32, lengths.sum()), lengths
-
-def print_coverage(lang, vocab, counts, sizes=(5000, 10000, 20000, 30000, 50000)):
-    """What a vocabulary of each size would know of the running words; counts: of all, the greatest first."""
-    running, known = counts.sum(), np.cumsum(counts)
-    print(f'\n{lang}: {running:,} running words, {len(counts):,} different ones; {len(vocab):,} kept, '
-          f'{vocab[UNK][1] / running:.2%} of the running words unknown')
-    for size in [*(size for size in sizes if size < len(counts)), len(counts)]:
-        share = known[size - 1] / running
-        print(f'  the {size:>10,} most frequent cover {share:7.2%}  {"█" * round(50 * share)}')
-
-def main():
-    if min(max_source_vocab, max_target_vocab) <= len(SPECIAL):
-        fail('--max_source_vocab and --max_target_vocab are at least 5, since 4 words are special')
-    meta = read_meta(data_dir)
-    for name, file in meta['files'].items():
-        path = f'{data_dir}/{name}'
-        if not os.path.exists(path) or fingerprint(path) != file['fingerprint']:
-            fail(f'{path} is missing or not as prepare.py wrote it: run  python prepare.py  again, which '
-                 'overwrites it (your own files go in with --dataset=files)')
-    languages = meta['source_lang'], meta['target_lang']
-    with contextlib.ExitStack() as files:           # in the end all take their names, or none
-        for lang, size in zip(languages, (max_source_vocab, max_target_vocab)):
-            parts = map_blocks(f'counting words, {lang}', count_words, f'{data_dir}/train.{lang}')
-            vocab, counts = build_vocabulary(add_counts(parts, data_dir), size, min_count)
-            print_coverage(lang, vocab, counts)
-            lines = ''.join(f'{word}\t{n}\n' for word, n in vocab).encode()
-            files.enter_context(atomic_write(f'{data_dir}/vocab.{lang}.txt')).write(lines)
-            for part in 'train', 'valid', 'test':
-                name, text = f'{data_dir}/{part}.{lang}', meta['files'][f'{part}.{lang}']
-                blocks = map_blocks(f'encoding {part}.{lang}', encode_block, name,
-                                     share_vocabulary, [word for word, _ in vocab])
-                write_ids(files.enter_context(atomic_write(f'{name}.bin')), text['sentences'], blocks,
-                          text['fingerprint'], hashlib.sha256(lines).hexdigest()[:16], len(vocab))
-    print(f'\nwrote the vocabularies and ids to {data_dir}/; next:  python train.py'
-          + (f' --data_dir={data_dir}' if data_dir != 'data' else ''))
 
 if __name__ == '__main__':
     parse_command_line(globals())
-    read_meta(data_dir)                             # before a folder is made of a mistyped name
+    read_meta(data_dir)                             # before a mistyped name becomes a folder
     run_stage(main, data_dir, f'stopped: {data_dir}/ is as it was')
