@@ -454,16 +454,7 @@ def files():
     """The reader's own text."""
     given = {'train': (train_source, train_target), 'valid': (valid_source, valid_target),
              'test': (test_source, test_target)}
-    results = {os.path.realpath(f'{data_dir}/{split}.{lang}')
-               for split, lang in itertools.product(given, (source_lang, target_lang))}
-    for split, (source, target) in given.items():
-        if bool(source) != bool(target) or split == 'train' and not source:
-            fail(f'--dataset=files needs --{split}_source=... and --{split}_target=...')
-        for path in filter(None, (source, target)):
-            if not os.path.isfile(path):            # a pipe could be read only once
-                fail(f'{path} is not a file')
-            if os.path.realpath(path) in results:
-                fail(f'{path} would be overwritten: choose another --data_dir, or another name for it')
+    check_own_files(given)
     def pairs(split):
         source, target = given[split]
         return zip_parallel(read_member, (source,), (target,))
@@ -474,6 +465,19 @@ def files():
                 splits[split] = sampled
                 print(f'{split}: {len(sampled):,} pairs sampled from the training pairs')
     return {'files': splits['train']}, splits['valid'], splits['test']
+
+def check_own_files(given):
+    """Both sides of a split, or none; files that exist and that the result does not overwrite."""
+    results = {os.path.realpath(f'{data_dir}/{split}.{lang}')
+               for split, lang in itertools.product(given, (source_lang, target_lang))}
+    for split, (source, target) in given.items():
+        if bool(source) != bool(target) or split == 'train' and not source:
+            fail(f'--dataset=files needs --{split}_source=... and --{split}_target=...')
+        for path in filter(None, (source, target)):
+            if not os.path.isfile(path):            # a pipe could be read only once
+                fail(f'{path} is not a file')
+            if os.path.realpath(path) in results:
+                fail(f'{path} would be overwritten: choose another --data_dir, or another name for it')
 
 def toy():
     """Sentences of our own grammar, as many as one wants, without a network."""
@@ -574,7 +578,7 @@ OUTCOMES = ['kept', 'empty', *FILTERS, 'held out', 'duplicate']         # what c
 KEPT, DUPLICATE = OUTCOMES.index('kept'), OUTCOMES.index('duplicate')
 
 # -----------------------------------------------------------------------------
-# filtering on all cores: blocks of pairs go to the workers, and what is good of them comes back in order
+# filtering on all cores: blocks of pairs go to the workers, and the good pairs come back in order
 
 RECORD = np.dtype([('corpus', 'u1'), ('outcome', 'u1'), ('hash', 'u8'),
                    ('source', 'u4'), ('target', 'u4')])                 # these two are lengths in words
@@ -637,7 +641,7 @@ class HashSet:
         return is_new
 
 def interleave(train):
-    """Yield (number of a corpus, ten of its pairs), alternately from each, so that max_pairs takes of all."""
+    """Yield (number of a corpus, ten of its pairs), alternately from each: max_pairs takes some of all."""
     streams = {number: iter(pairs) for number, pairs in enumerate(train.values())}
     while streams:
         for number in list(streams):
@@ -655,7 +659,7 @@ def filter_corpus(train, held_out, limit, counts, lengths):
     seen, n_kept, n_read, bar = HashSet(), 0, 0, Progress('filtering', 'pairs')
     CountingFile.done = CountingFile.total = 0      # no training file has been opened yet
     stream = interleave(train)
-    blocks = iter(lambda: list(itertools.islice(stream, 200)), [])
+    blocks = iter(lambda: list(itertools.islice(stream, 200)), [])      # of 2,000 pairs
     setup = init_worker, config_of(globals()), held_out
     for records, *sides in parallel_map(filter_block, blocks, workers, *setup):
         kept = np.flatnonzero(records['outcome'] == KEPT)
@@ -698,10 +702,11 @@ def write_data(name, train, valid, test, limit):
     splits = dict(valid=[valid], test=[test], train=filter_corpus(train, held_out, limit, counts, lengths))
     langs, written = (source_lang, target_lang), {}
     with contextlib.ExitStack() as stack:           # what was opened first is renamed last: meta.json
-        meta_file, *files = (stack.enter_context(atomic_write(f'{data_dir}/{file}')) for file in
-                             ['meta.json', *(f'{split}.{lang}' for split in splits for lang in langs)])
-        for number, (split, blocks) in enumerate(splits.items()):
-            sentences, fingerprints = write_split(files[2 * number:2 * number + 2], blocks)
+        def create(file):
+            return stack.enter_context(atomic_write(f'{data_dir}/{file}'))
+        meta_file = create('meta.json')
+        for split, blocks in splits.items():
+            sentences, fingerprints = write_split([create(f'{split}.{lang}') for lang in langs], blocks)
             if not sentences:
                 fail_empty(split, [counts[part] for part in (train if split == 'train' else [split])])
             for lang, fingerprint in zip(langs, fingerprints):

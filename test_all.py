@@ -1034,7 +1034,7 @@ def test_every_corpus_of_wmt19_with_its_quirks():
         fingerprint = tokenizer.fingerprint(f'{work.name}/wmt/{name}')
         assert file == {'sentences': len(lines(f'wmt/{name}')), 'fingerprint': fingerprint}
     assert not list(pathlib.Path(work.name).rglob('outside*'))
-    run(WMT19 + '--corpora=all --data_dir=some --max_pairs=15 --workers=1')            # from each by turns
+    run(WMT19 + '--corpora=all --data_dir=some --max_pairs=15 --workers=1')            # from each alternately
     some = tokenizer.read_meta(f'{work.name}/some')['corpora']
     assert [counts['kept'] for counts in some.values()] == [8, 4, 2, 1, 0, 0]
     assert [counts['read'] for counts in some.values()] == [10, 4, 4, 1, 0, 0]
@@ -1259,7 +1259,7 @@ def test_the_result_is_the_same_for_any_number_of_workers():
     differ = {name for name in results[0] if results[0][name] != results[1][name]}
     assert differ == {'meta.json'}                                                 # the number of workers
     assert len(set(lines('many/train.de'))) == 4000
-    write('bad.de', 'gleich\n' * 5000 + 'Gut.\n' * 100)                          # more than a block is no use
+    write('bad.de', 'gleich\n' * 5000 + 'Gut.\n' * 100)                          # whole blocks are dropped
     write('bad.en', 'gleich\n' * 5000 + 'Good.\n' * 100)
     run(files.replace('many.', 'bad.') + '--max_pairs=0 --valid_source=many.de --valid_target=many.en '
         '--test_source=many.de --test_target=many.en --drop_duplicates=false --data_dir=bad')
