@@ -1391,6 +1391,7 @@ def test_grammar_is_large_and_unambiguous():
     triples = some(20000)
     assert triples[:50] == some(50)
     assert len(set(triples)) > 19500
+    assert set(grammar.ADJECTIVES) <= set(grammar.NOUNS)                          # else never sampled
     for side in range(3):
         said = [triple[side] for triple in triples]
         count = collections.Counter(word for text in said for word in re.findall(r'[^\W\d]+', text.lower()))
