@@ -49,7 +49,7 @@ dtype = 'auto'              # auto, float32, bfloat16, float16
 # -----------------------------------------------------------------------------
 # a model comes out of its checkpoint
 
-FORMAT = 'nanoseq2seq 1'    # a checkpoint's, by train.py
+FORMAT = 'nanoseq2seq 2'    # of a checkpoint: a new number when older ones can no longer be read
 
 def read_checkpoint(path, device='cpu', spare=''):
     """
@@ -69,8 +69,10 @@ def read_checkpoint(path, device='cpu', spare=''):
             print(f'{path} is damaged: going on from {spare}, which is older', file=sys.stderr)
             return read_checkpoint(spare, device)
         fail(f'{path} is damaged or no checkpoint: name another, or train again with  python train.py')
-    if not isinstance(saved, dict) or saved.get('format') != FORMAT:
+    if not isinstance(saved, dict) or not str(saved.get('format')).startswith('nanoseq2seq '):
         fail(f'{path} is not a checkpoint of nanoseq2seq: name one that train.py wrote')
+    if saved['format'] != FORMAT:
+        fail(f'{path} is from a version whose parameters had other names: train again with  python train.py')
     return saved
 
 def load(path, device='cpu'):

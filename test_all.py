@@ -4,9 +4,9 @@ All tests, as many at once as there are cores: no network, no GPU, no data, four
     python test_all.py
     python test_all.py beam          (only the tests with "beam" in their name)
 """
-import ast, collections, contextlib, gzip, http.server, importlib.util, io, itertools, json, math, os, pathlib
-import random, re, runpy, shutil, signal, subprocess, sys, tarfile, tempfile, threading, time, traceback
-import tracemalloc, xml.etree.ElementTree, zipfile
+import ast, collections, contextlib, dataclasses, gzip, http.server, importlib.util, io, itertools, json
+import math, os, pathlib, random, re, runpy, shutil, signal, subprocess, sys, tarfile, tempfile
+import threading, time, traceback, tracemalloc, xml.etree.ElementTree, zipfile
 from concurrent.futures import ProcessPoolExecutor, as_completed
 
 os.environ['OMP_NUM_THREADS'] = '1'         # so small are these models that threads only wait for one another
@@ -387,30 +387,30 @@ def test_batches():
     assert alone.tolist() == [0]
 
 def test_batches_go_on_where_they_stopped():
-    """Each pair once an epoch, in another order each time; a place says all about where a run stands."""
-    n = train.POOL + 5000                                                          # two pools
+    """Each pair once an epoch, in another order each time; a position is enough to go on from."""
+    n = train.SHARD + 5000                                                         # two shards
     offsets = np.concatenate([[0], np.cumsum(np.random.default_rng(0).integers(1, 90, n))])
     endless, orders = train.iterate_batches((0, 0, 0), offsets, offsets), []
     whole = list(itertools.takewhile(lambda batch: batch[2] <= 2, endless))
     for epoch in 0, 1:
-        orders.append(np.concatenate([numbers for numbers, _, over in whole if epoch < over <= epoch + 1]))
+        orders.append(np.concatenate([indices for indices, _, done in whole if epoch < done <= epoch + 1]))
         assert (np.sort(orders[epoch]) == np.arange(n)).all()
     assert (orders[0] != orders[1]).any() and whole[-1][2] == 2
-    seen = np.cumsum([len(numbers) for numbers, _, _ in whole]) / n
-    assert max(abs(seen - [over for _, _, over in whole])) < 0.03                  # the last pool is short
-    first = [numbers for numbers, (epoch, pool, _), _ in whole if (epoch, pool) == (0, 0)]
-    assert len(np.unique(np.concatenate(first) // train.RUN)) == train.POOL // train.RUN
+    seen = np.cumsum([len(indices) for indices, _, _ in whole]) / n
+    assert max(abs(seen - [done for _, _, done in whole])) < 0.03                  # the last shard is short
+    first = [indices for indices, (epoch, shard, _), _ in whole if (epoch, shard) == (0, 0)]
+    assert len(np.unique(np.concatenate(first) // train.CHUNK)) == train.SHARD // train.CHUNK
     for step in 5, len(first) - 1, len(first), len(whole) // 2 + 5:
         rest = train.iterate_batches(whole[step][1], offsets, offsets)
-        for (one, *place), (other, *same_place) in zip(whole[step + 1:step + 4], rest):
-            assert (one == other).all() and place == same_place
+        for (one, *position), (other, *same_position) in zip(whole[step + 1:step + 4], rest):
+            assert (one == other).all() and position == same_position
 
 def test_training_starts_at_once_on_38_million_pairs():
     offsets = np.arange(38_000_001, dtype='<i8') * 25
     tracemalloc.start()
     began = time.time()
-    numbers, *_ = next(train.iterate_batches((0, 0, 0), offsets, offsets))
-    assert len(numbers) == train.batch_tokens // 26 and time.time() - began < 5
+    indices, *_ = next(train.iterate_batches((0, 0, 0), offsets, offsets))
+    assert len(indices) == train.batch_tokens // 26 and time.time() - began < 5
     assert tracemalloc.get_traced_memory()[1] < 0.1e9
     tracemalloc.stop()
 
@@ -469,14 +469,14 @@ def test_many_small_batches_are_one_large():
     side = random.integers(4, 17, offsets[-1]), offsets
     net = build(Config(**SIZES))
     loss_module, found = train.LossModule(net, 'cpu', torch.float32), []
-    for n, world in (1, 1), (4, 1), (2, 3), (60, 1):                # 60: more parts than sentences
+    for n, world_size in (1, 1), (4, 1), (2, 3), (60, 1):           # 60: more of them than sentences
         with flags(grad_accum=n):
-            parts = [part for rank in range(world)
-                     for part in train.micro_batches(np.arange(50), [side, side], 'cpu', rank, world)]
-        assert len(parts) == n * world and abs(sum(share for _, share in parts) - 1) < 1e-9
+            parts = [part for rank in range(world_size)
+                     for part in train.micro_batches(np.arange(50), [side, side], 'cpu', rank, world_size)]
+        assert len(parts) == n * world_size and abs(sum(fraction for _, fraction in parts) - 1) < 1e-9
         def backward():
-            for batch, share in parts:
-                (loss_module(*batch)[0] * share).backward()
+            for batch, fraction in parts:
+                (loss_module(*batch)[0] * fraction).backward()
         found.append(gradients(net, backward))
     for other in found[1:]:
         for a, b in zip(found[0], other):
@@ -526,7 +526,7 @@ for _ in range(kills):
     assert os.waitpid(pid, 0)[1] == signal.SIGKILL, 'it had ended already'
 assert os.waitpid(start(*flags[:-1]), 0)[1] == 0
 """)
-    how = ('--data_dir=kill --n_embd=32 --n_hidden=64 --warmup_steps=10 --batch_tokens=200 --average=0.9 '
+    how = ('--data_dir=kill --n_embd=32 --n_hidden=64 --warmup_steps=10 --batch_tokens=200 '
            '--eval_interval=10 --log_interval=7 --eval_sentences=3 --plot=false --device=cpu --patience=0 '
            '--max_steps=120')
     for dtype in ['float32', 'bfloat16'][:1 + model.has_bfloat16()]:
@@ -538,7 +538,7 @@ assert os.waitpid(start(*flags[:-1]), 0)[1] == 0
                           for name in ('last', 'best'))
             log = [(e['step'], e.get('loss'), e.get('valid_loss'), e.get('grad_norm'), e.get('valid_bleu'))
                    for e in plot.read_log(f'{work.name}/{folder}')[1:]]
-            ends.append((last['model'], last['averaged'], best['model'], last['best'], last['place'], log))
+            ends.append((last['model'], best['model'], last['best_loss'], last['position'], log))
         for one, other in zip(*ends):
             if isinstance(one, dict):
                 assert one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
@@ -588,12 +588,12 @@ def test_benchmark():
                  '--dtype=float32 --out_dir=bench-out')
     found = {key: float(value) for key, value in (line.split() for line in out.splitlines()[1:])}
     times = {key: found.pop(key) for key in list(found) if key.startswith('time_in_')}
-    assert all(0 < share < 1 for share in times.values()) and 'time_in_LinearCrossEntropy' in times
-    assert list(found) == ['target_tokens_per_second', 'source_tokens_per_second', 'padding_share',
-                           'step_ms_median', 'step_ms_p10', 'step_ms_p90', 'loader_share', 'peak_memory_mb',
-                           'model_gflops_per_second', 'matmul_gflops_per_second', 'matmul_share']
+    assert all(0 < fraction < 1 for fraction in times.values()) and 'time_in_LinearCrossEntropy' in times
+    assert list(found) == ['target_tokens_per_second', 'source_tokens_per_second', 'padding_fraction',
+                           'step_ms_median', 'step_ms_p10', 'step_ms_p90', 'loader_fraction',
+                           'peak_memory_mb', 'model_gflops_per_second', 'matmul_gflops_per_second', 'mfu']
     assert found['step_ms_p10'] <= found['step_ms_median'] <= found['step_ms_p90']
-    assert 0 < found['matmul_share'] < 1 and 0 < found['padding_share'] < 0.5 and found['loader_share'] < 1
+    assert 0 < found['mfu'] < 1 and 0 < found['padding_fraction'] < 0.5 and found['loader_fraction'] < 1
     assert not os.path.exists(f'{work.name}/bench-out')
 
 def test_operations_counted():
@@ -603,6 +603,15 @@ def test_operations_counted():
     lstms, output, first = (6 + 10) * 8 * 5 * (3 + 5), 10 * 2 * 5 * 17, 2 * 8 * 5 * 5       # no way back from
     found = train.count_flops(config, [batch], 'cpu', torch.float32)                   # zeros
     assert found == 3 * (lstms + output) - first
+
+def test_a_field_added_to_the_models_config_keeps_its_default():
+    """Whoever tries something in model.py need not add a setting to train.py first."""
+    @dataclasses.dataclass
+    class WiderConfig(Config):
+        new_field: int = 7
+    with flags(Config=WiderConfig, n_hidden=64):
+        config = train.model_config([range(20), range(17)])
+    assert (config.source_vocab, config.target_vocab, config.n_hidden, config.new_field) == (20, 17, 64, 7)
 
 def test_what_ends_a_training():
     small_set('ends')
@@ -617,7 +626,7 @@ def test_what_ends_a_training():
     assert err.count('not drawn') == 1
 
 def test_learning_rate_rises_and_falls():
-    steps = [(0, 0.0), (99, 0.0), (199, 0.0), (5000, 0.25), (5000, 0.5), (9000, 1.0)]      # step, share done
+    steps = [(0, 0.0), (99, 0.0), (199, 0.0), (5000, 0.25), (5000, 0.5), (9000, 1.0)]      # step, done
     rates = [train.learning_rate_at(*step) / train.learning_rate for step in steps]
     assert np.allclose(rates, [1 / 200, 1 / 2, 1, (1 + 0.5 ** 0.5) / 2, 1 / 2, 0])
 
@@ -1544,11 +1553,11 @@ train.main(train.parse_command_line(vars(train)))
     refused([full, '--out_dir=again', '--resume'], 'again/', 'disk full')
     run('train.py --out_dir=again --resume')
     whole, again = read('checkpoints'), read('again')
-    assert whole['step'] == again['step'] == 60 and whole['best'] == again['best']
+    assert whole['step'] == again['step'] == 60 and whole['best_loss'] == again['best_loss']
     assert all(torch.equal(whole['model'][name], again['model'][name]) for name in whole['model'])
     assert len(logged('again')) == 10 and logged('checkpoints') == logged('again')
-    run('train.py --out_dir=again --resume --max_steps=61 --weight_decay=0.5 --average=0.9 --scratch')
-    assert read('again')['optimizer']['param_groups'][0]['weight_decay'] == 0.5 and read('again')['averaged']
+    run('train.py --out_dir=again --resume --max_steps=61 --weight_decay=0.5 --scratch')
+    assert read('again')['optimizer']['param_groups'][0]['weight_decay'] == 0.5
 
     # translations
     ask = 'sample.py --device=cpu --dtype=float32 '
@@ -1600,6 +1609,8 @@ train.main(train.parse_command_line(vars(train)))
     refused('sample.py --checkpoint=corrupt.pt --text=a', 'corrupt.pt')
     torch.save({'model': 1}, f'{work.name}/foreign.pt')
     refused('sample.py --checkpoint=foreign.pt --text=a', 'foreign.pt')
+    torch.save({'format': 'nanoseq2seq 1'}, f'{work.name}/older.pt')
+    refused('sample.py --checkpoint=older.pt --text=a', 'older.pt', 'train again')
     refused('sample.py --input=nowhere.de', 'nowhere.de')
     refused('sample.py --input=in.de --text=a', '--text', 'one of')
     refused('sample.py --input=nowhere.de --output=out.en', 'nowhere.de')
