@@ -32,19 +32,19 @@ checkpoint = ''             # the model to search with; empty: one is trained fo
 out_dir = 'checkpoints/lesson6'
 max_minutes = 6.0           # of its training
 sentences = 1000            # of the test set
+length_penalty = 1.0        # alpha of Wu et al. 2016, eq. 14; each beam is searched without it and with it
 smoke = False
 # -----------------------------------------------------------------------------
 BEAMS = 1, 2, 3, 5, 10, 20, 50
-ALPHAS = 0.0, 1.0           # without the length penalty and with it
 
 def search_all(sources):
-    """{(beam, alpha): (translations, their scores, sentences a second)}; at alpha = 0 log-probabilities."""
+    """{(beam, alpha): (translations, their scores, sentences a second)}; for alpha = 0 log-probabilities."""
     device = choose_device('auto')
     dtype = choose_dtype('auto', device)
     keep_freed_memory()
     model, *vocabs = load(checkpoint or f'{out_dir}/best.pt', device)
     runs = {}
-    for alpha in ALPHAS:
+    for alpha in (0.0, length_penalty):
         for K in BEAMS:
             began = time.perf_counter()
             found = translate(sources, model, *vocabs, beam_size=K, length_penalty=alpha, dtype=dtype,
@@ -59,7 +59,7 @@ def compare_beams(runs, references):
     """A table of all searches, and BLEU by beam as a figure."""
     def count_words(texts):
         return sum(len(text.split()) for text in texts)
-    rows, curves = [], {alpha: [] for alpha in ALPHAS}
+    rows, curves = [], {0.0: [], length_penalty: []}
     for (K, alpha), (texts, scores, speed) in runs.items():
         score = bleu(texts, references)
         curves[alpha].append((K, score))
@@ -70,7 +70,7 @@ def compare_beams(runs, references):
            'sentences/s'], rows)
     course.save(f'{out_dir}/06_beam_search.svg',
                 plot.line_chart('Beam search', 'hypotheses kept', 'BLEU',
-                                [('no penalty', curves[0.0]), ('length penalty', curves[1.0])]))
+                                [('no penalty', curves[0.0]), ('length penalty', curves[length_penalty])]))
 
 def count_search_errors(runs):
     """In how many sentences another beam finds what the model itself, without a penalty, thinks better."""
@@ -84,8 +84,8 @@ def count_search_errors(runs):
 def compare_with_greedy(runs, sources, references):
     """Is it more than chance? The beam that is best on one half is compared with greedy on the other."""
     half = len(references) // 2
-    best = max(BEAMS[1:], key=lambda K: bleu(runs[K, 1.0][0][:half], references[:half]))
-    beam, greedy = runs[best, 1.0][0], runs[1, 1.0][0]
+    best = max(BEAMS[1:], key=lambda K: bleu(runs[K, length_penalty][0][:half], references[:half]))
+    beam, greedy = runs[best, length_penalty][0], runs[1, length_penalty][0]
     wins = paired_bootstrap(beam[half:], greedy[half:], references[half:])
     print(f'\nbeam {best} is best on the first half of the test set; on the second it has more BLEU than '
           f'greedy in {wins:.1%} of 1,000 test sets sampled from that')
