@@ -23,8 +23,8 @@ import course
 import plot
 import train as training
 from course import best_loss, spread, table, train, values
-from model import Config, autocast, build, choose_dtype, keep_freed_memory
-from tokenizer import PAD, read_ids, read_lines, read_meta, read_vocabulary
+from model import autocast, build, choose_dtype, keep_freed_memory
+from tokenizer import PAD, read_lines, read_meta
 
 # -----------------------------------------------------------------------------
 # config
@@ -66,33 +66,28 @@ def make_batches(train_set):
 
 def train_alone():
     """Train with one kind of batches, and print what it costs and what it learns, one `key value` a line."""
-    training.learning_rate = learning_rate
+    vars(training).update(data_dir=data_dir, n_embd=n_embd, n_hidden=n_hidden, learning_rate=learning_rate)
     keep_freed_memory()
     torch.manual_seed(seed)
-    meta, dtype = read_meta(data_dir), choose_dtype('auto', 'cpu')
-    langs = meta['source_lang'], meta['target_lang']
-    train_set, valid_set = ([read_ids(data_dir, split, lang, meta) for lang in langs]
-                            for split in ('train', 'valid'))
-    vocabs = (len(read_vocabulary(data_dir, lang)) for lang in langs)
-    model = build(Config(*vocabs, n_embd=n_embd, n_hidden=n_hidden))
-    optimizer = torch.optim.AdamW(model.parameters(), fused=True)
-    scaler = torch.amp.GradScaler('cpu', enabled=False)
+    data, dtype = training.load_data(), choose_dtype('auto', 'cpu')
+    model = build(training.model_config(data.vocabs))
+    optimizer, scaler = training.build_optimizer(model, 'cpu', dtype)
     loss_module = (AllLogitsLoss if batching == 'all_logits' else training.LossModule)(model, 'cpu', dtype)
 
-    batches, lengths = make_batches(train_set), [np.diff(offsets) + 1 for _, offsets in train_set]
+    batches, lengths = make_batches(data.train), [np.diff(offsets) + 1 for _, offsets in data.train]
     sizes = np.array([[len(batch) * side[batch].max() for side in lengths] for batch in batches])
-    chosen = [batches[i] for i in np.random.default_rng(seed).permutation(len(batches))[:max_steps]]
-    seconds, n_warm = [], len(chosen) // 10
-    for i, indices in enumerate([*chosen, batches[sizes[:, 1].argmax()]]):      # the largest has the peak ...
-        began, rate = time.perf_counter(), training.learning_rate_at(i, i / len(chosen))    # ... at rate 0
-        parts = list(training.micro_batches(indices, train_set, 'cpu', 0, 1))
-        training.train_step(loss_module, parts, rate, optimizer, scaler, 1)
-        seconds.append(time.perf_counter() - began)
-    n_words = sum(lengths[1][indices].sum() for indices in chosen[n_warm:])
+    sample = [batches[i] for i in np.random.default_rng(seed).permutation(len(batches))[:max_steps]]
+    seconds, n_warmup, largest = [], len(sample) // 10, batches[sizes[:, 1].argmax()]
+    for step, indices in enumerate([*sample, largest]):         # the largest, at a rate of 0, has the peak
+        start, rate = time.perf_counter(), training.learning_rate_at(step, step / len(sample))
+        micro_batches = training.micro_batches(indices, data.train, 'cpu', 0, 1)
+        training.train_step(loss_module, micro_batches, rate, optimizer, scaler, 1)
+        seconds.append(time.perf_counter() - start)
+    n_words = sum(lengths[1][indices].sum() for indices in sample[n_warmup:])
     print('padding', 1 - sum(side.sum() for side in lengths) / sizes.sum())
     print('largest', sizes[:, 1].max())
-    print('target_tokens_per_second', n_words / sum(seconds[n_warm:-1]))
-    print('valid_loss', training.evaluate(model, *valid_set, 'cpu', dtype))
+    print('target_tokens_per_second', n_words / sum(seconds[n_warmup:-1]))
+    print('valid_loss', training.evaluate(model, *data.valid, 'cpu', dtype))
     print('peak_memory_mb', training.peak_memory('cpu'))
 
 def compare_batches(model):
