@@ -33,8 +33,8 @@ out_dir = 'checkpoints'     # folder for best.pt, last.pt and log.jsonl
 resume = False              # continue from out_dir/last.pt, with its settings except those given now
 plot = True                 # draw the losses at every evaluation ...
 plot_dir = 'training_plots' # ... in this folder
-# model
-arch = 'seq2seq'            # seq2seq (recurrent), or transformer: with dropout=0.1, learning_rate=3e-3
+# model: fields of model.Config; a new field there needs a line here only to become a flag
+arch = 'seq2seq'            # seq2seq (recurrent) or transformer (use dropout=0.1, learning_rate=3e-3)
 cell = 'lstm'               # recurrent cell: lstm, gru or rnn
 scratch = False             # use the cells written by hand in model.py instead of torch's: the same numbers
 manual_backward = False     # with scratch: backpropagation through time by hand too, for the LSTM
@@ -58,14 +58,14 @@ max_epochs = 0.0            # ... this many passes over the data, ...
 max_minutes = 0.0           # ... or this many minutes, whichever is first; if all three are 0: 3 epochs
 learning_rate = 5e-3        # its peak: it rises during the warm-up, and falls to zero along a cosine
 warmup_steps = 200          # updates during which the learning rate rises
-weight_decay = 0.01         # weight decay of AdamW
+weight_decay = 0.01         # how strongly AdamW pulls the weights towards zero
 label_smoothing = 0.1       # probability spread evenly over all words (Szegedy et al. 2016)
 grad_clip = 1.0             # largest norm of the gradient; 0: no limit
 log_interval = 50           # updates between two progress lines
 eval_interval = 500         # updates between two evaluations, each of which saves a checkpoint
 eval_sentences = 500        # validation sentences that are translated, greedily, for BLEU
-patience = 10               # stop after this many evaluations without improvement; 0: never
-seed = 1                    # of the initial weights, the order of the batches and the dropout
+patience = 10               # stop after this many evaluations without a lower loss; 0: never for that reason
+seed = 1                    # of the random initial weights, order of the batches and dropout
 device = 'auto'             # auto, cpu, cuda, cuda:1, mps
 dtype = 'auto'              # auto, float32, bfloat16, float16
 benchmark = 0               # time this many steps, print the result, and stop
@@ -114,6 +114,7 @@ class Data(NamedTuple):
     files: dict         # fingerprints of the text files
 
 def load_data():
+    """What prepare.py and tokenizer.py wrote to data_dir."""
     meta = read_meta(data_dir)
     languages = meta['source_lang'], meta['target_lang']
     train, valid = ([read_ids(data_dir, split, lang, meta) for lang in languages]
@@ -254,7 +255,7 @@ class TrainingState:
     losses: list = field(default_factory=list)
     grad_norms: list = field(default_factory=list)
     words: int = 0
-    interval_seconds: float = 0.0               # evaluations not counted
+    interval_seconds: float = 0.0               # evaluations and checkpoints not counted
 
     def state_dict(self):
         return {name: value.state_dict() if hasattr(value, 'state_dict') else value
@@ -265,7 +266,7 @@ class TrainingState:
             if hasattr(value, 'load_state_dict'):
                 value.load_state_dict(saved[name])
             else:
-                setattr(self, name, saved[name])
+                setattr(self, name, saved.get(name, value))     # a field that is new keeps its default
         device = next(self.model.parameters()).device
         self.losses, self.grad_norms = ([x.to(device) for x in values]
                                         for values in (self.losses, self.grad_norms))
@@ -286,9 +287,9 @@ def check_resumable(saved, metadata):
     if any(saved[name] != metadata[name] for name in ('source_words', 'target_words', 'data')):
         fail(f'{out_dir}/last.pt was trained on another text or vocabulary than {data_dir}/ has: name the '
              '--data_dir it was trained on, or start again without --resume')
-    free = 'scratch', 'manual_backward', 'dropout'              # no weight depends on these
+    may_change = 'scratch', 'manual_backward', 'dropout'        # no weight depends on these
     changed = [f'--{name}' for name, value in saved['model_config'].items()
-               if name not in free and metadata['model_config'].get(name, value) != value]
+               if name not in may_change and metadata['model_config'].get(name, value) != value]
     if changed:
         fail(f'{out_dir}/last.pt has another model: leave out {" ".join(changed)}, or start again without '
              '--resume')
@@ -448,14 +449,10 @@ def learning_rate_at(step, done):
     return learning_rate * min(1.0, (step + 1) / warmup_steps) * (1 + math.cos(math.pi * done)) / 2
 
 def catch_signals():
-    """Ctrl-C and SIGTERM fill the list returned, which ends the loop; a second Ctrl-C ends the program."""
+    """Returns a list that Ctrl-C and SIGTERM fill, which ends the loop. A second Ctrl-C ends the program."""
     stop_requested = []
-    def request_stop(number, _):
-        if stop_requested and number == signal.SIGINT:
-            sys.exit(130)
-        stop_requested.append(True)
-    signal.signal(signal.SIGTERM, request_stop)
-    signal.signal(signal.SIGINT, request_stop)
+    signal.signal(signal.SIGTERM, lambda *_: stop_requested.append(True))
+    signal.signal(signal.SIGINT, lambda *_: sys.exit(130) if stop_requested else stop_requested.append(True))
     return stop_requested
 
 def from_process_0(*numbers):
@@ -476,7 +473,7 @@ def training_loop(state, loss_module, data, metadata, device, dtype):
     while True:
         state.seconds, state.interval_seconds = time.time() - run_start, time.time() - interval_start
         done, interrupted = from_process_0(progress(state), bool(stop_requested))
-        stop_reason = 'interrupted' if interrupted else 'the limit is reached' if done == 1 else ''
+        stop_reason = 'interrupted' if interrupted else 'limit reached' if done == 1 else ''
 
         # evaluate now and then, and save
         at_interval = state.step % eval_interval == 0
@@ -586,13 +583,10 @@ def run_benchmark(state, loss_module, data, device, dtype):
             model_gflops_per_second=speed / 1e9, matmul_gflops_per_second=peak_speed / 1e9,
             mfu=speed / peak_speed).items():
         print(f'{key} {value:.6g}')
-    print_profile(lambda: train_step(loss_module, my_batches, 0.0, state.optimizer, state.scaler, WORLD_SIZE))
-
-def print_profile(function):
-    """The fraction of the processor's time in each operation, with those it calls; the twelve longest."""
+    # the fraction of the processor's time in each operation, with those it calls; the twelve longest
     with torch.profiler.profile() as profiler:
         for _ in range(5):
-            function()
+            train_step(loss_module, my_batches, 0.0, state.optimizer, state.scaler, WORLD_SIZE)
     calls = profiler.key_averages()
     total = sum(call.self_cpu_time_total for call in calls)             # microseconds
     for call in sorted(calls, key=lambda call: -call.cpu_time_total)[:12]:
@@ -650,7 +644,7 @@ def main(given):
     if WORLD_SIZE > 1:
         dist.barrier()              # the others wait while process 0 saves
     checkpoint = f'--checkpoint={out_dir}/best.pt ' if out_dir != 'checkpoints' else ''
-    print_line(f'stopped at step {state.step}, {stop_reason}; best validation loss {state.best_loss:.4f}; '
+    print_line(f'stopped at step {state.step}: {stop_reason}; best validation loss {state.best_loss:.4f}; '
                f'next:  python sample.py {checkpoint}--text="..."')
     if stop_reason == 'interrupted':
         sys.exit(130)               # so that the shell does not run what follows &&
