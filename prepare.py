@@ -18,8 +18,8 @@ import numpy as np
 import requests
 import regex
 
-from tokenizer import Progress, atomic_write, checksum, config_of, decode_lines, fail, normalise
-from tokenizer import parallel_map, parse_command_line, read_lines, run_stage
+from tokenizer import Progress, atomic_writes, checksum, config_of, decode_lines, exclusive_lock, fail
+from tokenizer import next_flags, normalise, parallel_map, read_lines, run_script
 
 # -----------------------------------------------------------------------------
 # config
@@ -228,7 +228,7 @@ def verify_file(path, name):
     _, size, digest = FILES[name]
     if verify and size and os.path.getsize(path) != size:
         return f'{os.path.getsize(path):,} bytes instead of {size:,}'
-    if verify and digest and checksum(path, 'md5' if len(digest) == 32 else 'sha256') != digest:
+    if verify and digest and checksum(path, algorithm='md5' if len(digest) == 32 else 'sha256') != digest:
         return 'its checksum is wrong'
     return ''
 
@@ -701,12 +701,11 @@ def write_data(name, train, valid, test, limit):
     held_out = [frozenset(valid[side] + test[side]) for side in (0, 1)]
     splits = dict(valid=[valid], test=[test], train=filter_corpus(train, held_out, limit, counts, lengths))
     langs, written = (source_lang, target_lang), {}
-    with contextlib.ExitStack() as stack:           # what was opened first is renamed last: meta.json
-        def create(file):
-            return stack.enter_context(atomic_write(f'{data_dir}/{file}'))
-        meta_file = create('meta.json')
+    with atomic_writes() as create:
+        meta_file = create(f'{data_dir}/meta.json')     # the first one gets its name last
         for split, blocks in splits.items():
-            sentences, fingerprints = write_split([create(f'{split}.{lang}') for lang in langs], blocks)
+            files = [create(f'{data_dir}/{split}.{lang}') for lang in langs]
+            sentences, fingerprints = write_split(files, blocks)
             if not sentences:
                 fail_empty(split, [counts[part] for part in (train if split == 'train' else [split])])
             for lang, fingerprint in zip(langs, fingerprints):
@@ -763,25 +762,24 @@ def print_notice(reason):
     rule = '#' * (max(map(len, lines)) + 4)
     print(rule, *(f'# {line:<{len(rule) - 4}} #' for line in lines), rule, sep='\n', file=sys.stderr)
 
-def main():
+def main(given):
     datasets = {'wmt19': wmt19, 'multi30k': multi30k, 'tatoeba': tatoeba, 'toy': toy, 'files': files}
     name = 'wmt19' if dataset == 'auto' else dataset
     if name not in datasets:
         fail(f'--dataset={dataset}: it can be auto, {", ".join(datasets)}')
     if source_lang == target_lang or not regex.fullmatch(r'[\w-]+/[\w-]+', f'{source_lang}/{target_lang}'):
         fail(f'--source_lang={source_lang} --target_lang={target_lang}: give two different language codes')
-    try:
-        train, valid, test = datasets[name]()
-    except Unreachable as reason:
-        if dataset != 'auto':
-            fail(reason)
-        print_notice(str(reason))
-        name = 'toy'
-        train, valid, test = toy()
-    print_report(*write_data(name, train, valid, test, toy_pairs if name == 'toy' else max_pairs))
-    print(f'\nwrote {data_dir}/; next:  python tokenizer.py'
-          + (f' --data_dir={data_dir}' if data_dir != 'data' else ''))
+    with exclusive_lock(data_dir):
+        try:
+            train, valid, test = datasets[name]()
+        except Unreachable as reason:
+            if dataset != 'auto':
+                fail(reason)
+            print_notice(str(reason))
+            name = 'toy'
+            train, valid, test = toy()
+        print_report(*write_data(name, train, valid, test, toy_pairs if name == 'toy' else max_pairs))
+    print(f'\nwrote {data_dir}/; next:  python tokenizer.py{next_flags(data_dir)}')
 
 if __name__ == '__main__':
-    parse_command_line(globals())
-    run_stage(main, data_dir, f'stopped: {data_dir}/ is as it was, and a download is continued next time')
+    run_script(main, globals(), 'stopped: the data is as it was, and a download is continued next time')

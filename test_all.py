@@ -103,6 +103,10 @@ def test_split_can_be_undone():
 def test_normalise():
     assert tokenizer.normalise(' a\u00a0\tb\u0085c\rd\u2028e\u00adf\u200b\ufeff ') == 'a b c d ef'
     assert tokenizer.normalise('u\u0308') == 'ü'
+    for mark in '\u061c\u2060\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069':      # of direction, no text
+        assert tokenizer.normalise(f'{mark}שלום עולם{mark}') == 'שלום עולם', f'{ord(mark):x}'
+    for word in 'می\u200cخواهم', 'क्\u200dष':               # these belong to the word, which stays whole
+        assert tokenizer.split(tokenizer.normalise(word + '!')) == [word, '￭!']
 
 def test_vocabulary():
     counts = [('b', 3), ('a', 3), ('c', 5), ('d', 1)]
@@ -144,6 +148,39 @@ def test_ids_on_disk_and_what_is_refused():
     refused('train.py --data_dir=ids', 'older train.de', 'python tokenizer.py')
     refused('tokenizer.py --data_dir=ids', 'train.de', 'python prepare.py')
 
+def test_damaged_ids_are_refused():
+    """Any byte of any .bin file, changed, is noticed; and so is each mixture of two runs of tokenizer.py."""
+    folder = pathlib.Path(work.name, 'flip')
+    for lang, words in ('de', 'eins zwei drei vier'), ('en', 'one two three four'):
+        for split in tokenizer.SPLITS:
+            write(f'flip/{split}.{lang}', words + '\n' + words[:4] + '\n')
+    meta = {'source_lang': 'de', 'target_lang': 'en',
+            'files': {path.name: {'sentences': 2, 'fingerprint': tokenizer.fingerprint(path)}
+                      for path in folder.iterdir()}}
+    write('flip/meta.json', json.dumps(meta))
+    states = []
+    for options in '--min_count=1', '--min_count=1 --max_source_vocab=6 --max_target_vocab=6':
+        run(f'tokenizer.py --data_dir=flip --workers=1 {options}')
+        states.append({name: (folder / name).read_bytes() for name in os.listdir(folder) if name[0] != '.'})
+    def is_refused():
+        with contextlib.redirect_stderr(io.StringIO()):
+            try:
+                for split, lang in itertools.product(tokenizer.SPLITS, ('de', 'en')):
+                    tokenizer.read_ids(str(folder), split, lang, meta)
+            except SystemExit as end:
+                return end.code == 2
+    assert not is_refused()
+    whole = states[1]['train.de.bin']
+    for i in range(len(whole)):
+        (folder / 'train.de.bin').write_bytes(whole[:i] + bytes([whole[i] ^ 1]) + whole[i + 1:])
+        assert is_refused(), i
+    changed = sorted(name for name in states[0] if states[0][name] != states[1][name])
+    assert len(changed) == 8
+    for n_new in range(1, 8):                   # renamed one after the other, and killed in between
+        for i, name in enumerate(changed):
+            (folder / name).write_bytes(states[i < n_new][name])
+        assert is_refused(), changed[:n_new]
+
 def test_command_line():
     script = write('script.py', f'''"""says what it was told"""
 import sys; sys.path.insert(0, {str(here)!r})
@@ -170,6 +207,30 @@ print([text, rate, steps, plot], given)
     refused([script, '--rate=nan'], 'nan')
     refused([script, '--steps'], 'value')
     refused([script, 'steps=3'], 'steps=3')
+    for number in '9' * 19, '1' + '0' * 40:             # beyond the range of torch's and numpy's numbers
+        refused([script, f'--steps={number}'], '--steps takes a whole number from 0 to 1e+12')
+    refused([script, '--rate=1e39'], '--rate takes a number from 0 to 1e+12')
+    refused([script, '--text=Der', 'alte', 'Mann'], '--text="..."')
+    for flag, right in [('train.py --lr=1', '--learning_rate'), ('train.py --epochs=3', '--max_epochs'),
+                        ('train.py --max_source_vocab=9', 'tokenizer.py'), ('sample.py --dataset=toy', 'prepare.py'),
+                        ('tokenizer.py --lexicon_pairs=0', 'gone'), ('plot.py --hidden=3', '--help')]:
+        refused(flag, right)
+
+def test_standard_streams_that_are_closed_or_full():
+    """A script started without them works; where they are full it ends in a line, never in a traceback."""
+    script = write('prints.py', f'''import sys; sys.path.insert(0, {str(here)!r})
+from tokenizer import run_script
+n = 100000     # lines
+def main(given):
+    for i in range(n): print(i)
+run_script(main, globals())
+''')
+    for redirection, status, said in [('>&-', 0, ''), ('<&- >/dev/null', 0, ''), ('>&- 2>&-', 0, ''),
+                                      ('>/dev/full', 2, 'standard output: No space left on device\n')]:
+        done = subprocess.run(f'"{sys.executable}" "{script}" {redirection}', shell=True, capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (status, said), (redirection, done)
+    done = subprocess.run(f'"{sys.executable}" "{script}" | head -1', shell=True, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ('0\n', ''), done
 
 def test_replacing_leaves_the_old_or_the_new():
     path = write('whole.txt', 'old')
@@ -1128,8 +1189,7 @@ import prepare
 wait = prepare.time.sleep
 prepare.time.sleep = lambda seconds: wait(seconds / 10)
 prepare.TIMEOUTS = 5, 0.3
-prepare.parse_command_line(vars(prepare))
-prepare.run_stage(prepare.main, prepare.data_dir, "stopped")
+prepare.run_script(prepare.main, vars(prepare))
 """)
     with http.server.ThreadingHTTPServer(('localhost', 0), Server) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -1296,8 +1356,7 @@ def test_two_at_once_one_stopped_one_without_room():
     full = write('full.py', f"""import resource, sys; sys.path.insert(0, {str(here)!r})
 import prepare
 resource.setrlimit(resource.RLIMIT_FSIZE, (200000, 200000))
-prepare.parse_command_line(vars(prepare))
-prepare.run_stage(prepare.main, prepare.data_dir, "stopped")
+prepare.run_script(prepare.main, vars(prepare))
 """)
     refused([full, '--dataset=toy', '--data_dir=busy', '--toy_pairs=20000'], 'busy', 'train')
     assert {path.name: path.read_bytes() for path in pathlib.Path(work.name, 'busy').iterdir()} == old

@@ -10,7 +10,7 @@ Reads what prepare.py wrote. Writes data/vocab.LANG.txt (word TAB count; a word'
 scripts share: command line, errors, files, processes. It needs no torch.
 """
 import array, collections, contextlib, difflib, functools, hashlib, heapq, itertools, json, multiprocessing
-import os, signal, sys, tempfile, threading, time, unicodedata
+import os, signal, sys, tempfile, threading, time, unicodedata, zlib
 from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor
 try:
     import fcntl
@@ -31,7 +31,7 @@ workers = 0                 # processes; 0: one for each core
 # words: a sentence is split so that it can be joined again exactly; a mark says where there was no space
 
 JOINER = '￭'                # U+FFED, as in OpenNMT's tokenizer: "hard-hat!" -> hard ￭-￭ hat ￭!
-LETTERS = r'\p{L}\p{M}\p{N}_'
+LETTERS = r'\p{L}\p{M}\p{N}_\u200c\u200d'         # the last two are inside Persian and Hindi words
 WORD = f'[{LETTERS}]'
 CLITIC = rf"(?<=[\p{{L}}{JOINER}])['’](?:s|re|ve|ll|d|m|t)(?!{WORD})"       # man's, don't, geht's
 ELISION = r"(?<=\p{L})['’](?=\p{L})"                                        # l'homme, o'clock
@@ -39,7 +39,8 @@ NUMBER = r'(?<=\p{N})[.,:](?=\p{N})'                                        # 1,
 PUNCTUATION = rf'([^{LETTERS}\s])(?<!\1\1)\1*'                               # one sign, or a run of the same
 LEFT = regex.compile(rf'(?<=\S)(?:{CLITIC}|(?!{ELISION}|{NUMBER}){PUNCTUATION})', regex.IGNORECASE)
 RIGHT = regex.compile(rf'(?!{CLITIC}|{NUMBER}){PUNCTUATION}(?={WORD})', regex.IGNORECASE)
-INVISIBLE = regex.compile(rf'[\p{{Cc}}\p{{Zl}}\p{{Zp}}]|([\u00ad\u200b\u200e\u200f\ufeff{JOINER}])')
+BIDIRECTIONAL = '\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069'
+INVISIBLE = regex.compile(rf'[\p{{Cc}}\p{{Zl}}\p{{Zp}}]|([\u00ad\u200b\u2060\ufeff{BIDIRECTIONAL}{JOINER}])')
 
 def normalise(text):
     """Unicode NFC, single spaces, no control or zero-width characters: 'a\\u00a0 b\\u00ad' -> 'a b'."""
@@ -114,60 +115,77 @@ def build_vocabulary(counts, size, min_count):
 # -----------------------------------------------------------------------------
 # the ids on disk: a header, the offset of each sentence, then the ids of all sentences in one row
 
-MAGIC = b'nanoseq1'
+SPLITS, SIDES = ('train', 'valid', 'test'), ('source_lang', 'target_lang')      # meta.json's names
+MAGIC = b'nanoseq2'
 HEADER = np.dtype([('magic', 'S8'), ('sentences', '<i8'), ('tokens', '<i8'), ('bytes_per_id', '<i8'),
-                   ('text', 'S16'), ('vocab', 'S16')])   # text and vocab: fingerprints
+                   ('text', 'S16'), ('vocabularies', 'S16'),        # fingerprints
+                   ('crc_offsets', '<u4'), ('crc_ids', '<u4')])
 
-def write_ids(file, sentences, blocks, text, vocab, size):
+def write_ids(file, sentences, blocks, text, vocabularies, size):
     """
     Write blocks of (ids, lengths), `sentences` sentences in all, one after the other, and the fingerprints of
-    the text and of its vocabulary, which has `size` words.
+    the text and of the vocabularies; the file's own has `size` words.
     """
     kind, done, tokens = np.dtype('<u2' if size <= 1 << 16 else '<u4'), 0, 0
     first_offset, first_id = HEADER.itemsize, HEADER.itemsize + 8 * (sentences + 1)
-    for ids, lengths in blocks:                     # the first offset is 0, like all that is not written
+    crc_offsets, crc_ids = zlib.crc32(bytes(8)), 0  # the first offset is 0, like all that is not written
+    for ids, lengths in blocks:
+        offsets, ids = (tokens + np.cumsum(lengths)).astype('<i8'), ids.astype(kind)
         file.seek(first_offset + 8 * (done + 1))
-        file.write((tokens + np.cumsum(lengths)).astype('<i8'))
+        file.write(offsets)
         file.seek(first_id + kind.itemsize * tokens)
-        file.write(ids.astype(kind))
-        done, tokens = done + len(lengths), tokens + len(ids)
+        file.write(ids)
+        crc_offsets, crc_ids = zlib.crc32(offsets, crc_offsets), zlib.crc32(ids, crc_ids)
+        done, tokens = done + len(offsets), tokens + len(ids)
+    header = MAGIC, done, tokens, kind.itemsize, text, vocabularies, crc_offsets, crc_ids
     file.seek(0)
-    file.write(np.array([(MAGIC, done, tokens, kind.itemsize, text, vocab)], HEADER))
+    file.write(np.array([header], HEADER))
 
 def read_ids(data_dir, split, lang, meta):
     """
     Memory-map data_dir/SPLIT.LANG.bin: the ids of all sentences in one row, and offsets, so that sentence i
     is ids[offsets[i]:offsets[i + 1]]. Status 2 if the file is missing, damaged, or made from another text or
-    vocabulary.
+    with other vocabularies.
     """
     path, again = f'{data_dir}/{split}.{lang}.bin', f'run  python tokenizer.py --data_dir={data_dir}'
-    if not os.path.exists(path) or not os.path.exists(f'{data_dir}/vocab.{lang}.txt'):
-        fail(f'{path} or its vocabulary is missing: {again}')
+    if not os.path.exists(path):
+        fail(f'{path} is missing: {again}')
     header = np.fromfile(path, HEADER, 1).tolist()
-    magic, n, tokens, width, text, vocab = header[0] if header else [b''] + 5 * [0]
+    magic, n, tokens, width, text, vocabularies, *crcs = header[0] if header else [b''] + 7 * [0]
     if magic != MAGIC or os.path.getsize(path) != HEADER.itemsize + 8 * (n + 1) + width * tokens:
-        fail(f'{path} is damaged: {again}')
+        fail(f'{path} is damaged, or of an older version: {again}')
     if text != meta['files'][f'{split}.{lang}']['fingerprint'].encode():
         fail(f'{path} was made from an older {split}.{lang}: {again}')
-    if vocab != fingerprint(f'{data_dir}/vocab.{lang}.txt').encode():
+    if vocabularies != fingerprint(*(f'{data_dir}/vocab.{meta[side]}.txt' for side in SIDES)).encode():
         fail(f'{path} was made with another vocabulary: {again}')
     offsets = np.memmap(path, '<i8', 'r', HEADER.itemsize, (n + 1,))
     ids = np.memmap(path, f'<u{width}', 'r', HEADER.itemsize + 8 * (n + 1), (tokens,))
+    if crcs != [zlib.crc32(offsets), zlib.crc32(ids)]:
+        fail(f'{path} is damaged: {again}')
     return ids, offsets
 
 def read_vocabulary(data_dir, lang):
-    path = f'{data_dir}/vocab.{lang}.txt'
-    if not os.path.exists(path):
-        fail(f'no vocabulary in {data_dir}/: run  python tokenizer.py --data_dir={data_dir}')
-    return Vocabulary(line.split('\t')[0] for line in read_lines(path))
+    return Vocabulary(line.split('\t')[0] for line in read_lines(f'{data_dir}/vocab.{lang}.txt'))
+
+def read_split(data_dir, split, meta):
+    """The source and the target sentences of data_dir/SPLIT.*, as prepare.py wrote them, else status 2."""
+    for side in SIDES:
+        check_text(data_dir, f'{split}.{meta[side]}', meta)
+    return [list(read_lines(f'{data_dir}/{split}.{meta[side]}')) for side in SIDES]
+
+def check_text(data_dir, name, meta):
+    path = f'{data_dir}/{name}'
+    if not os.path.exists(path) or fingerprint(path) != meta['files'][name]['fingerprint']:
+        fail(f'{path} is missing or not as prepare.py wrote it: run  python prepare.py  again, which '
+             'overwrites it (use your own files with --dataset=files)')
 
 def read_meta(data_dir):
     """data_dir/meta.json, in which prepare.py wrote down languages, counts and fingerprints."""
     try:
         with open(f'{data_dir}/meta.json', encoding='utf-8') as file:
             meta = json.load(file)
-        langs, splits = (meta['source_lang'], meta['target_lang']), ('train', 'valid', 'test')
-        if not all(meta['files'][f'{split}.{lang}']['fingerprint'] for split in splits for lang in langs):
+        files = [meta['files'][f'{split}.{meta[side]}'] for split in SPLITS for side in SIDES]
+        if not all(file['fingerprint'] and file['sentences'] > 0 for file in files):
             raise ValueError
         return meta
     except OSError:
@@ -242,31 +260,36 @@ def print_coverage(lang, vocab, counts, sizes=(5000, 10000, 20000, 30000, 50000)
         coverage = known[size - 1] / running
         print(f'  the {size:>10,} most frequent cover {coverage:7.2%}  {"█" * round(50 * coverage)}')
 
-def main():
+def main(given):
     if min(max_source_vocab, max_target_vocab) <= len(SPECIAL):
         fail('--max_source_vocab and --max_target_vocab are at least 5, since 4 words are special')
-    meta = read_meta(data_dir)
-    for name, file in meta['files'].items():
-        path = f'{data_dir}/{name}'
-        if not os.path.exists(path) or fingerprint(path) != file['fingerprint']:
-            fail(f'{path} is missing or not as prepare.py wrote it: run  python prepare.py  again, which '
-                 'overwrites it (use your own files with --dataset=files)')
-    with contextlib.ExitStack() as files:           # at the end all files get their names, or none
-        for side, size in ('source_lang', max_source_vocab), ('target_lang', max_target_vocab):
+    meta = read_meta(data_dir)                      # before a mistyped name becomes a folder
+    with exclusive_lock(data_dir), atomic_writes() as create:
+        for name in meta['files']:
+            check_text(data_dir, name, meta)
+        vocabs, texts = [], hashlib.sha256()
+        for side, size in zip(SIDES, (max_source_vocab, max_target_vocab)):
             lang = meta[side]
             counters = map_blocks(f'counting words, {lang}', count_words, f'{data_dir}/train.{lang}')
             vocab, counts = build_vocabulary(add_counts(counters, data_dir), size, min_count)
             print_coverage(lang, vocab, counts)
             lines = ''.join(f'{word}\t{n}\n' for word, n in vocab).encode()
-            files.enter_context(atomic_write(f'{data_dir}/vocab.{lang}.txt')).write(lines)
-            for split in 'train', 'valid', 'test':
-                name, text = f'{data_dir}/{split}.{lang}', meta['files'][f'{split}.{lang}']
-                blocks = map_blocks(f'encoding {split}.{lang}', encode_block, name,
-                                    init_encoding, [word for word, _ in vocab])
-                write_ids(files.enter_context(atomic_write(f'{name}.bin')), text['sentences'], blocks,
-                          text['fingerprint'], hashlib.sha256(lines).hexdigest()[:16], len(vocab))
-    print(f'\nwrote the vocabularies and ids to {data_dir}/; next:  python train.py'
-          + (f' --data_dir={data_dir}' if data_dir != 'data' else ''))
+            create(f'{data_dir}/vocab.{lang}.txt').write(lines)
+            texts.update(lines)
+            vocabs.append(vocab)
+        for (side, vocab), split in itertools.product(zip(SIDES, vocabs), SPLITS):
+            name = f'{split}.{meta[side]}'
+            blocks = map_blocks(f'encoding {name}', encode_block, f'{data_dir}/{name}', init_encoding,
+                                [word for word, _ in vocab])
+            write_ids(create(f'{data_dir}/{name}.bin'), meta['files'][name]['sentences'], blocks,
+                      meta['files'][name]['fingerprint'], texts.hexdigest()[:16], len(vocab))
+    unknown = max(vocab[UNK][1] / max(1, sum(n for _, n in vocab)) for vocab in vocabs)
+    if unknown > 0.3:
+        print(f'warning: {unknown:.0%} of the running words of a language are unknown: --min_count=1 keeps '
+              'those that occur once, and more text helps', file=sys.stderr)
+    out_dir = '' if data_dir == 'data' else f'checkpoints/{os.path.basename(os.path.abspath(data_dir))}'
+    print(f'\nwrote vocabularies and ids to {data_dir}/; next:  python train.py'
+          + next_flags(data_dir, out_dir))
 
 # -----------------------------------------------------------------------------
 # what all scripts share
@@ -281,9 +304,9 @@ def config_of(script):
     return {k: v for k, v in script.items() if k[0].islower() and isinstance(v, (bool, int, float, str))}
 
 # flags of earlier versions, and what to do without them
-RETIRED = {'lexicon': 'it was worth 0.03 BLEU; --replace_unknown still copies the source word',
-           'lexicon_pairs': 'the lexicon of rare words was worth 0.03 BLEU, and is no more',
-           'average': 'averaged weights were no better'}
+RETIRED = {'lexicon': 'since it was worth 0.03 BLEU; --replace_unknown copies the source word',
+           'lexicon_pairs': 'since the lexicon of rare words was worth 0.03 BLEU',
+           'average': 'since averaged weights were no better'}
 
 def parse_command_line(script):
     """
@@ -291,24 +314,18 @@ def parse_command_line(script):
     --key=value, --key value and a bare --flag all work, and --help prints each global with its default and
     its comment. Returns the names that were given.
     """
-    config = config_of(script)
-    sys.stdout.reconfigure(encoding='utf-8')        # whatever the terminal's locale
-    arguments, given = sys.argv[1:], []
+    config, arguments, given = config_of(script), sys.argv[1:], []
     if '--help' in arguments or '-h' in arguments:
-        source = open(script['__file__'], encoding='utf-8').read()
+        source = source_of(script['__file__'])
         comments = dict(regex.findall(r'^(\w+) = .*? # (.*)$', source, regex.MULTILINE))
         lines = [f'  --{k}={v!r}'.ljust(44) + '  ' + comments.get(k, '') for k, v in config.items()]
         print(script['__doc__'].strip(), '\n\nflags, with their defaults:\n' + '\n'.join(lines))
         raise SystemExit(0)
     while arguments:
-        flag, equals, value = arguments.pop(0).partition('=')
+        flag, equals, value = argument = arguments.pop(0).partition('=')
         key = flag.lstrip('-').replace('-', '_')
-        if key in RETIRED and key not in config:
-            fail(f'--{key} is gone: {RETIRED[key]}')
         if not flag.startswith('--') or key not in config:
-            near = difflib.get_close_matches(key, config, n=1)
-            hint = f'did you mean --{near[0]}? ' if near else ''
-            fail(f'unknown argument {flag}{equals}{value}: {hint}--help lists the flags')
+            fail(f'unknown argument {"".join(argument)}: {hint(flag, key, given, script)}')
         kind, words = type(config[key]), {'true': True, '1': True, 'false': False, '0': False}
         if not equals and kind is bool:
             value = arguments.pop(0) if arguments and arguments[0].lower() in words else 'true'
@@ -318,11 +335,11 @@ def parse_command_line(script):
             value = arguments.pop(0)
         try:
             script[key] = words[value.lower()] if kind is bool else kind(value)
-            if kind in (int, float) and not 0 <= script[key] < float('inf'):
+            if kind in (int, float) and not 0 <= script[key] < LARGEST:
                 raise ValueError
         except (KeyError, ValueError):
             wanted = {bool: 'true or false', int: 'a whole number from 0', float: 'a number from 0'}[kind]
-            fail(f'--{key} takes {wanted}, not {value!r}')
+            fail(f'--{key} takes {wanted}{f" to {LARGEST:g}" * (kind is not bool)}, not {value[:40]!r}')
         if key.endswith('_dir') and not value:
             fail(f'--{key} needs the name of a folder')
         if any('\ud800' <= sign <= '\udfff' for sign in value):
@@ -330,40 +347,89 @@ def parse_command_line(script):
         given.append(key)
     return given
 
+LARGEST = 10 ** 12          # of all numbers on a command line: within every range of torch and numpy
+
+def hint(flag, key, given, script):
+    """What may have been meant by an argument that is no flag of the script."""
+    config = config_of(script)
+    if not flag.startswith('-') and given and isinstance(config[given[-1]], str):
+        return f'put quotes around a text with spaces: --{given[-1]}="..."'
+    if key in RETIRED:
+        return f'this flag is gone, {RETIRED[key]}'
+    initials = {''.join(part[0] for part in name.split('_')): name for name in config if '_' in name}
+    near = [name for name in config if key in name.split('_')]
+    near += [initials[key]] if key in initials else difflib.get_close_matches(key, config, n=1)
+    if near:
+        return f'did you mean --{near[0]}? --help lists the flags'
+    for other in 'prepare', 'tokenizer', 'train', 'sample', 'plot':
+        path = f'{os.path.dirname(os.path.abspath(script["__file__"]))}/{other}.py'
+        if os.path.exists(path) and f'\n{key} = ' in source_of(path):
+            return f'this is a flag of {other}.py'
+    return '--help lists the flags'
+
+def source_of(path):
+    with open(path, encoding='utf-8') as file:
+        return file.read()
+
+def next_flags(data_dir, out_dir=''):
+    """The flags that a hint at the next command needs, so that it goes on with this data and this run."""
+    out_dir = f' --out_dir={out_dir}' if out_dir not in ('', 'checkpoints') else ''
+    return (f' --data_dir={data_dir}' if data_dir != 'data' else '') + out_dir
+
+def run_script(main, script, stopped='stopped'):
+    """
+    How every script is started: the command line, then main(given). The first Ctrl-C ends it in one line and
+    status 130, whatever it was doing; so does an error of the system, with status 2.
+    """
+    for name, mode in ('stdin', 'r'), ('stdout', 'w'), ('stderr', 'w'):
+        if getattr(sys, name) is None:              # closed by whoever started the script
+            setattr(sys, name, open(os.devnull, mode))
+    sys.stdout.reconfigure(encoding='utf-8')        # whatever the terminal's locale
+    interrupt_once()
+    try:
+        main(parse_command_line(script))
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        print(stopped, file=sys.stderr)
+        raise SystemExit(130)
+    except BrokenPipeError:                         # the reader has left, as head does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(141)
+    except OSError as error:
+        fail(f'{error.filename or "standard output"}: {error.strerror or error}')
+
+def interrupt_once():
+    """From now on the first Ctrl-C is a KeyboardInterrupt; later ones must not disturb what it began."""
+    def interrupt(*_):
+        nonlocal interrupted
+        if not interrupted:
+            interrupted = True
+            raise KeyboardInterrupt
+    interrupted = False
+    signal.signal(signal.SIGINT, interrupt)
+
 @contextlib.contextmanager
-def exclusive_lock(data_dir):
-    """Only one process at a time writes into data_dir: a second one waits. The lock ends with its process."""
-    os.makedirs(data_dir, exist_ok=True)
-    with open(f'{data_dir}/.lock', 'w') as lock:
+def exclusive_lock(folder, refusal=''):
+    """
+    Only one process at a time writes into a folder: a second one waits, or is refused. The lock ends with its
+    process, however that ends.
+    """
+    os.makedirs(folder, exist_ok=True)
+    with open(f'{folder}/.lock', 'a') as lock:
         if fcntl:
             try:
                 fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
-                print(f'another run is writing to {data_dir}/: waiting until it ends', flush=True)
+                if refusal:
+                    fail(refusal)
+                print(f'another run is writing to {folder}/: waiting until it ends', flush=True)
                 fcntl.lockf(lock, fcntl.LOCK_EX)
-            for name in os.listdir(data_dir):       # left behind by a run that was killed
-                if regex.fullmatch(r'(train|valid|test|vocab|meta)\..+\.\d+\.tmp', name):
-                    os.remove(f'{data_dir}/{name}')
+            for name in os.listdir(folder):         # left behind by a run that was killed
+                if regex.fullmatch(rf'.+\.\d+{regex.escape(UNFINISHED)}', name):
+                    os.remove(f'{folder}/{name}')
         yield
 
-def interrupt_once():
-    """From now on the first Ctrl-C is a KeyboardInterrupt; later ones must not disturb what it began."""
-    def stop(*_):
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        raise KeyboardInterrupt
-    signal.signal(signal.SIGINT, stop)
-
-def run_stage(main, data_dir, stopped):
-    """Call main() with data_dir locked; print one line if Ctrl-C or an error of the system ends it."""
-    interrupt_once()
-    try:
-        with exclusive_lock(data_dir):
-            main()
-    except KeyboardInterrupt:
-        print(stopped, file=sys.stderr)
-        raise SystemExit(130)
-    except OSError as error:
-        fail(f'{error.filename or data_dir}: {error.strerror}')
+UNFINISHED = '.nanoseq2seq.tmp'                     # the end of a file's name while it is written
 
 def output_path(path):
     """The file to write, with links followed; status 2 if something else than a file has that name."""
@@ -373,20 +439,40 @@ def output_path(path):
     return path
 
 @contextlib.contextmanager
-def atomic_write(path, mode='wb', **options):
-    """Write a file beside `path` and rename it when it is complete: a kill leaves the old file or the new."""
-    path = output_path(path)
-    beside = f'{path}.{os.getpid()}.tmp'
-    try:
+def atomic_writes():
+    """
+    Yields create(path), which opens a file beside `path`. At the end all of them are on the disk and get
+    their names, the first one last; after an error or Ctrl-C none does.
+    """
+    files = []
+    def create(path, mode='wb', **options):
+        path = output_path(path)
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(beside, mode, **options) as file:
-            yield file
-        os.replace(beside, path)
+        files.append((open(f'{path}.{os.getpid()}{UNFINISHED}', mode, **options), path))
+        return files[-1][0]
+    try:
+        yield create
+        for file, _ in files:
+            file.flush()
+            os.fsync(file.fileno())                 # else a power cut may leave the name without the text
+            file.close()
+        with defer_interrupts():
+            for file, path in reversed(files):
+                os.replace(file.name, path)
     except OSError as error:
-        fail(f'cannot write {path}: {error.strerror}')
+        fail(f'cannot write {error.filename or files[-1][1]}: {error.strerror}')
     finally:
-        if os.path.exists(beside):
-            os.remove(beside)
+        for file, _ in files:
+            with contextlib.suppress(OSError):
+                file.close()
+            with contextlib.suppress(OSError):
+                os.remove(file.name)
+
+@contextlib.contextmanager
+def atomic_write(path, mode='wb', **options):
+    """A file that gets its name when it is complete: a kill leaves the old file or the new one."""
+    with atomic_writes() as create:
+        yield create(path, mode, **options)
 
 def decode_lines(file, path):
     """The lines of a binary file, which end with '\\n' alone: real text contains CR, U+0085 and U+2028."""
@@ -437,19 +523,21 @@ class Progress:
         """Clear the line, so that what is printed next takes its place."""
         print(' ' * self.width, end='\r' * bool(self.width), flush=True)
 
-def checksum(path, algorithm='sha256'):
-    """A file's hash in hex digits."""
-    digest, bar = hashlib.new(algorithm), Progress(f'checking {path}', 'bytes')
-    with open(path, 'rb') as file:
-        for block in iter(functools.partial(file.read, 1 << 20), b''):
-            digest.update(block)
-            bar.show(file.tell(), file.tell() / os.path.getsize(path))
-    bar.close()
+def checksum(*paths, algorithm='sha256'):
+    """The hash of files, one after the other, in hex digits."""
+    digest = hashlib.new(algorithm)
+    for path in paths:
+        bar = Progress(f'checking {path}', 'bytes')
+        with open(path, 'rb') as file:
+            for block in iter(functools.partial(file.read, 1 << 20), b''):
+                digest.update(block)
+                bar.show(file.tell(), file.tell() / os.path.getsize(path))
+        bar.close()
     return digest.hexdigest()
 
-def fingerprint(path):
+def fingerprint(*paths):
     """Half of a hash, enough to know whether a stage's input has changed."""
-    return checksum(path)[:16]
+    return checksum(*paths)[:16]
 
 def parallel_map(function, tasks, workers, setup=None, *arguments):
     """
@@ -492,6 +580,4 @@ def start_worker(setup, arguments):
 # -----------------------------------------------------------------------------
 
 if __name__ == '__main__':
-    parse_command_line(globals())
-    read_meta(data_dir)                             # before a mistyped name becomes a folder
-    run_stage(main, data_dir, f'stopped: {data_dir}/ is as it was')
+    run_script(main, globals(), 'stopped: what was written before is as it was')

@@ -23,8 +23,8 @@ from torch.utils.flop_counter import FlopCounterMode
 import plot as plots
 from model import Config, autocast, build, choose_device, choose_dtype, keep_freed_memory, out_of_memory
 from sample import FORMAT, bleu, read_checkpoint, translate
-from tokenizer import BOS, EOS, PAD, atomic_write, config_of, fail, parse_command_line
-from tokenizer import read_ids, read_lines, read_meta, read_vocabulary
+from tokenizer import BOS, EOS, PAD, atomic_write, config_of, fail
+from tokenizer import read_ids, read_meta, read_split, read_vocabulary, run_script
 
 # -----------------------------------------------------------------------------
 # config
@@ -120,8 +120,7 @@ def load_data():
     train, valid = ([read_ids(data_dir, split, lang, meta) for lang in languages]
                     for split in ('train', 'valid'))
     vocabs = [read_vocabulary(data_dir, lang) for lang in languages]
-    sources, references = (list(itertools.islice(read_lines(f'{data_dir}/valid.{lang}'), eval_sentences))
-                           for lang in languages)
+    sources, references = (side[:eval_sentences] for side in read_split(data_dir, 'valid', meta))
     return Data(train, valid, vocabs, sources, references, meta['files'])
 
 SHARD = 1 << 17             # sentences that are sorted by length together
@@ -651,12 +650,7 @@ def main(given):
 
 if __name__ == '__main__':
     try:
-        main(parse_command_line(globals()))
-    except KeyboardInterrupt:       # before the first step
-        print('stopped', file=sys.stderr)
-        sys.exit(130)
-    except OSError as error:
-        fail(f'{error.filename or out_dir}: {error.strerror or error}')
+        run_script(main, globals())
     except RuntimeError as error:
         if not out_of_memory(error):
             raise
