@@ -1726,6 +1726,24 @@ def test_commands_and_flags_in_the_texts_exist():
             assert flag in set.union(torchrun, *flags.values()), f'{path}: --{flag}'
     assert n_commands > 60
 
+def test_links_and_names_in_the_texts_exist():
+    headings = {}                                   # of each page, as GitHub makes anchors of them
+    for path in here / 'README.md', *here.glob('lessons/*.md'):
+        lines = re.findall(r'^#+ (.*)', path.read_text(encoding='utf-8'), re.MULTILINE)
+        headings[path] = {re.sub(r'[^\w -]', '', line).lower().replace(' ', '-') for line in lines}
+    for path in headings:
+        for page, anchor in re.findall(r'\]\(([^)#\s]*)#?([^)\s]*)\)', path.read_text(encoding='utf-8')):
+            to = (path.parent / page).resolve() if page else path
+            if not page.startswith('http'):
+                assert to.exists() and (not anchor or anchor in headings[to]), f'{path}: {page}#{anchor}'
+    readme = (here / 'README.md').read_text(encoding='utf-8')
+    tour = re.findall(r'^\| \d \| `([\w.]+)` \| `(\w+)\.py`', readme, re.MULTILINE)
+    assert len(tour) > 5
+    for name, script in tour:
+        found = sys.modules[script]
+        for part in name.split('.'):
+            found = getattr(found, part)
+
 def test_lessons():
     """Every arm of every lesson runs; what the runs are good for, the lessons themselves must show."""
     lessons = sorted(here.glob('lessons/[0-9]*.py'))
