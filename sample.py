@@ -3,13 +3,19 @@ Translate with a trained model, and score translations.
 
     python sample.py --text="Ein Hund läuft im Schnee."
     python sample.py                                (asks for sentences; or give them on standard input)
-    python sample.py --input=in.de --output=out.en --beam_size=1        (with --resume: where it stopped)
-    python sample.py --text="..." --explain         (the search step by step, and the attention)
+    python sample.py --input=in.de --output=out.en  (a whole file; stopped, it goes on with --resume)
+    python sample.py --text="..." --explain         (the beam search step by step, and the attention)
     python sample.py --evaluate=test                (translate data/test and score it)
     python sample.py --hypotheses=out.en --references=ref.en            (score two files, no model needed)
-    python sample.py --hypotheses=new.en --baseline=old.en --references=ref.en       (is new really better?)
+    python sample.py --hypotheses=new.en --baseline=old.en --references=ref.en      (is new really better?)
+
+From Python, in this folder:
+
+    from sample import load, translate
+    model, source_vocab, target_vocab = load('checkpoints/best.pt')
+    translate(['Ein Hund schläft.'], model, source_vocab, target_vocab)   # [[('A dog is sleeping.', -0.3)]]
 """
-import builtins, collections, contextlib, itertools, math, os, signal, sys, time, warnings
+import builtins, collections, contextlib, itertools, math, os, sys, time, warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import regex
@@ -17,56 +23,54 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 
 from model import Config, autocast, build, choose_device, choose_dtype, keep_freed_memory, out_of_memory
-from tokenizer import BOS, EOS, JOINER, PAD, UNK, Progress, Vocabulary, fail, normalise, parse_command_line, output_path
-from tokenizer import read_lines, read_meta, read_vocabulary, atomic_write, split, interrupt_once, decode_lines, to_text
+from tokenizer import BOS, EOS, JOINER, PAD, UNK, Progress, Vocabulary, atomic_write, decode_lines, fail
+from tokenizer import normalise, output_path, read_lines, read_meta, read_vocabulary, run_script, split
+from tokenizer import to_text
 
 # -----------------------------------------------------------------------------
 # config
 checkpoint = 'checkpoints/best.pt'  # the trained model, its vocabularies inside
-text = ''                   # what to translate, a sentence a line
-input = ''                  # or a file, a sentence a line
+text = ''                   # what to translate, one sentence a line
+input = ''                  # or a file, one sentence a line
 output = ''                 # the file for the translations; empty: standard output
-resume = False              # go on where an earlier run from input to output was stopped
-explain = False             # show of each text how it was found
+resume = False              # continue where an earlier run from input to output was stopped
+explain = False             # show how the translation of text was found
 evaluate = ''               # valid or test: translate that part of data_dir and score it
 data_dir = 'data'           # where evaluate finds it
 hypotheses = ''             # a file of translations to score ...
-references = ''             # ... and the file of what they should have been
-baseline = ''               # a file of other translations of the same, to compare with
-beam_size = 5               # hypotheses kept at each step; 1: greedy
+references = ''             # ... the file with the correct translations ...
+baseline = ''               # ... and, to compare with, a file of another system's translations
+beam_size = 5               # hypotheses kept at each step; 1: greedy decoding
 length_penalty = 1.0        # alpha of Wu et al. 2016, eq. 14; 0: none, larger favours longer translations
-length_norm = 'gnmt'        # what is raised to it: gnmt, their (5 + words) / 6, or words, their number
-coverage_penalty = 0.0      # beta of the same equation, for source words that were hardly looked at
-min_length = 0              # words of a translation at the least ...
-max_length = 0              # ... and at the most; 0: twice those of the source and ten
-temperature = 0.0           # above 0 words are drawn at random, the penalties aside; 1: as the model says
-top_k = 0                   # ... from so many of the likeliest; 0: from all
-n_best = 1                  # translations shown of each sentence; more than one: with their scores
-replace_unknown = True      # put the source word that attention looks at in place of <unk>
-batch_size = 256            # sentences translated side by side
+coverage_penalty = 0.0      # beta of the same equation, against source words that get little attention
+max_length = 0              # words of a translation at most; 0: twice those of the source plus ten
+temperature = 0.0           # above 0: sample the words instead of searching; 1: as the model predicts them
+n_best = 1                  # translations of each sentence; more than one: with their scores
+replace_unknown = True      # replace <unk> by the source word with the most attention
+batch_size = 256            # sentences translated at the same time
 device = 'auto'             # auto, cpu, cuda, cuda:1, mps
 dtype = 'auto'              # auto, float32, bfloat16, float16
 # -----------------------------------------------------------------------------
-# a model comes out of its checkpoint
+# load a checkpoint
 
 FORMAT = 'nanoseq2seq 2'    # of a checkpoint: a new number when older ones can no longer be read
 
 def read_checkpoint(path, device='cpu', spare=''):
     """
-    The dict that train.py saved, or where the file is missing or damaged and there is a spare one, that;
-    status 2 where there is none, or it is somebody else's.
+    The dict that train.py saved, or, where that file is missing or damaged, the spare one.
+    Status 2 where there is neither, or the file is not a checkpoint of this program.
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter('ignore')         # of torch, about a file that is no checkpoint
+            warnings.simplefilter('ignore')         # torch's, about a file that is not a checkpoint
             saved = torch.load(path, map_location=device, weights_only=True)
     except FileNotFoundError:
         if os.path.exists(spare):
             return read_checkpoint(spare, device)
         fail(f'no checkpoint {path}: run  python train.py  first, or name the right one')
-    except Exception:                               # over a damaged file torch may stumble anyhow
+    except Exception:                               # a damaged file can raise anything in torch
         if os.path.exists(spare):
-            print(f'{path} is damaged: going on from {spare}, which is older', file=sys.stderr)
+            print(f'{path} is damaged: continuing from {spare}, which is older', file=sys.stderr)
             return read_checkpoint(spare, device)
         fail(f'{path} is damaged or no checkpoint: name another, or train again with  python train.py')
     if not isinstance(saved, dict) or not str(saved.get('format')).startswith('nanoseq2seq '):
@@ -76,7 +80,10 @@ def read_checkpoint(path, device='cpu', spare=''):
     return saved
 
 def load(path, device='cpu'):
-    """A checkpoint -> (model in evaluation mode, source vocabulary, target vocabulary)."""
+    """
+    A checkpoint -> the model in evaluation mode, its source vocabulary, its target vocabulary. A setting of
+    Config that is newer than the checkpoint has its default.
+    """
     saved = read_checkpoint(path, device)
     try:
         model = build(Config(**saved['model_config'])).to(device)
@@ -88,224 +95,281 @@ def load(path, device='cpu'):
     except (KeyError, TypeError, ValueError, RuntimeError):
         fail(f'{path} lacks what a model needs: name another, or train again with  python train.py')
 
-# -----------------------------------------------------------------------------
-# beam search
-
 def pad(sentences):
     """Lists of ids -> (B, longest), padded on the right, and the lengths (B,)."""
     rows = [torch.as_tensor(sentence, dtype=torch.long) for sentence in sentences]
     return pad_sequence(rows, batch_first=True, padding_value=PAD), torch.tensor([len(row) for row in rows])
 
-def max_lengths(lengths, max_length=0, min_length=0):
-    """How long translations may become, (B,), of sources that have so many words, their <eos> counted."""
-    return torch.full_like(lengths, max_length) if max_length else (2 * lengths + 10).clamp(min_length + 1)
+# -----------------------------------------------------------------------------
+# beam search
 
-def length_penalised_score(score, length, alpha, norm='gnmt'):
-    """Log-probability over the length penalty of Wu et al. 2016, eq. 14: else long translations never win."""
-    return score / ((5 + length) / 6 if norm == 'gnmt' else length) ** alpha
+FORBIDDEN_TOKENS = [PAD, BOS]       # no translation contains them
+
+@torch.inference_mode()
+def beam_search(model, source, lengths, limit, beam_size=5, length_penalty=1.0, n_best=1,
+                coverage_penalty=0.0, trace=None):
+    """
+    The most probable translations of a batch of sentences (Sutskever et al. 2014, section 3.2).
+
+    Each step extends every hypothesis of a sentence by every word and keeps the K = `beam_size` best of all
+    these (1: greedy decoding). A hypothesis that ends is finished and keeps its place in the beam. The search
+    for a sentence is over, and the sentence leaves the batch, when no other hypothesis can beat its n_best-th
+    finished one.
+
+    source (B, S) is padded; lengths (B,) and limit (B,), the largest number of tokens of a translation with
+    its <eos>, are on the CPU. Returns tokens (B, K, T), the best translation first, <eos> and padding behind
+    each, and scores (B, K) in nats (Wu et al. 2016, eq. 14), -inf where fewer than K have finished. A list
+    `trace` is filled, for a batch of one sentence, with the candidates of each step, twice as many as the
+    beam holds, the best first: [(tokens, log-probability, whether it was kept)].
+    """
+    B, S, K, T, device = *source.shape, beam_size, int(limit.max()), source.device
+    limit, memory = limit.to(device), model.encode(source, lengths)
+    state = model.init_decoder_state(memory, 1)
+    # in the shapes below B counts the sentences still searched, k the hypotheses of each: at first one, <bos>
+    active = torch.arange(B, device=device)                                             # (B,)
+    beam_tokens = source.new_full((B, 1, 1 + T), PAD)                                   # (B, k, 1 + T)
+    beam_tokens[:, :, 0] = BOS
+    beam_scores = torch.zeros(B, 1, device=device)                                      # (B, k)
+    coverage = torch.zeros(B, 1, S, device=device)                                      # (B, k, S)
+    finished_tokens = source.new_full((B, K, 1 + T), PAD)
+    finished_scores = torch.full((B, K), -math.inf, device=device)
+
+    for t in range(1, T + 1):
+        k = beam_scores.shape[1]
+        last_tokens = beam_tokens[:, :, t - 1].flatten()                                # (B * k,)
+        logits, state, weights = model.decode_step(last_tokens, state, memory)          # (B * k, V)
+
+        # extend the hypotheses; the best fill the places in the beam that no finished one has
+        n_free = K - (finished_scores[active] > -math.inf).sum(1, keepdim=True)         # (B, 1)
+        n_candidates = int(n_free.max()) if trace is None else 2 * K
+        beam_scores, backpointers, tokens = expand_beams(logits, beam_scores, n_candidates)     # (B, k) each
+        beam_tokens = beam_tokens.take_along_dim(backpointers[:, :, None], dim=1)       # (B, k, 1 + T)
+        beam_tokens[:, :, t] = tokens
+        kept = torch.arange(tokens.shape[1], device=device) < n_free                    # (B, k)
+        if trace is not None:
+            candidates = zip(beam_tokens[0, :, 1:t + 1].tolist(), beam_scores[0].tolist(), kept[0].tolist())
+            trace.append([candidate for candidate in candidates if candidate[1] > -math.inf])
+        beam_scores = beam_scores.masked_fill(~kept, -math.inf)
+
+        # those that end here are finished
+        ends = (tokens == EOS) | (limit[active, None] == t)                             # (B, k)
+        scores = length_penalised_score(beam_scores, t, length_penalty)                 # (B, k)
+        if coverage_penalty:
+            coverage = coverage + weights.view(coverage.shape)
+            coverage = coverage.take_along_dim(backpointers[:, :, None], dim=1)         # (B, k, S)
+            scores = scores + coverage_penalty * coverage_score(coverage, memory.padding_mask)
+        scores = scores.masked_fill(~ends, -math.inf)
+        finished_tokens[active], finished_scores[active] = merge_finished(
+            finished_tokens[active], finished_scores[active], beam_tokens, scores)
+        beam_scores = beam_scores.masked_fill(ends, -math.inf)
+
+        # a log-probability only falls: the others can at best end at the limit without losing any more
+        best_possible_score = length_penalised_score(beam_scores.amax(1), limit[active], length_penalty)
+        done = best_possible_score <= finished_scores[active, n_best - 1]               # (B,)
+        rows = (~done).nonzero().flatten()                                              # (B,) that go on
+        if len(rows) == 0:
+            break
+        if len(rows) < len(active):
+            memory = type(memory)(*select(rows, *memory))
+            active, beam_tokens, beam_scores, backpointers, coverage = select(
+                rows, active, beam_tokens, beam_scores, backpointers, coverage)
+
+        # each hypothesis goes on from the decoder's state of the one that it extends
+        parents = (rows[:, None] * k + backpointers).flatten()                          # (B * k,)
+        state = dict(zip(state, select(parents, *state.values())))
+    return finished_tokens[:, :, 1:], finished_scores
+
+def expand_beams(logits, beam_scores, n):
+    """
+    The n most probable ways to extend the hypotheses of each sentence by one token.
+
+    logits (B * k, V), beam_scores (B, k), the log-probabilities so far -> log-probabilities, backpointers
+    (which of the k hypotheses was extended) and tokens, (B, n) each, the best first. A CPU takes 128 rows at
+    a time, so that they stay in its cache.
+    """
+    (B, k), V = beam_scores.shape, logits.shape[1]
+    size, found = (max(1, 128 // k) if logits.device.type == 'cpu' else B), []
+    for block, scores in zip(logits.view(B, k, V).split(size), beam_scores.split(size)):
+        log_probs = block.float().log_softmax(dim=-1)                                   # (b, k, V)
+        log_probs[:, :, FORBIDDEN_TOKENS] = -math.inf
+        log_probs = log_probs.add_(scores[:, :, None]).flatten(1)                       # (b, k * V)
+        found.append(blockwise_topk(log_probs, min(n, k * V)))                          # (b, n) each
+    scores, columns = (torch.cat(blocks) for blocks in zip(*found))                     # (B, n) each
+    return scores, columns // V, columns % V
 
 def blockwise_topk(x, k, block=64):
     """
-    x.topk(k) for x (R, V) in half its time: the k greatest of a row are in the k blocks with the greatest
+    x.topk(k) for x (R, V) in half the time: the k greatest of a row are in the k blocks with the greatest
     maxima, or in the columns behind the last whole block.
     """
     n = x.shape[1] // block
     if n <= k:
         return x.topk(k)
-    maxima = x[:, :n * block].unflatten(1, (n, block)).amax(2)                              # (R, n)
-    first = maxima.topk(k).indices[:, :, None] * block                                      # (R, k, 1)
-    inside = (first + torch.arange(block, device=x.device)).flatten(1)                      # (R, k * block)
-    behind = torch.arange(n * block, x.shape[1], device=x.device).expand(len(x), -1)        # (R, V % block)
+    maxima = x[:, :n * block].unflatten(1, (n, block)).amax(2)                          # (R, n)
+    first = maxima.topk(k).indices[:, :, None] * block                                  # (R, k, 1)
+    inside = (first + torch.arange(block, device=x.device)).flatten(1)                  # (R, k * block)
+    behind = torch.arange(n * block, x.shape[1], device=x.device).expand(len(x), -1)    # (R, V % block)
     columns = torch.cat([inside, behind], dim=1)
-    values, best = x.gather(1, columns).topk(k)                                             # (R, k) each
+    values, best = x.gather(1, columns).topk(k)                                         # (R, k) each
     return values, columns.gather(1, best)
 
-def expand_beams(logits, live, k, banned):
+def length_penalised_score(log_prob, length, alpha):
+    """A log-probability over lp(Y) of Wu et al. 2016, eq. 14: without it, long translations never win."""
+    return log_prob / ((5 + length) / 6) ** alpha
+
+def coverage_score(coverage, padding_mask):
     """
-    The k most probable ways on for each sentence: logits (B * K, V) of the word after hypotheses with
-    log-probabilities live (B, K) -> log-probabilities (B, k), and hypothesis * V + word (B, k). On a CPU 128
-    rows at a time, so that what is worked on stays in its cache.
+    cp(X; Y) of the same equation, without its beta: at most 0, the lower the less attention source words got.
+    coverage (B, k, S), the attention summed over the target words, padding_mask (B, S) -> (B, k).
     """
-    B, K = live.shape
-    n = max(1, 128 // K) if logits.device.type == 'cpu' else B
-    found = []
-    for part, before in zip(logits.view(B, K, -1).split(n), live.split(n)):
-        log_probs = part.float().log_softmax(dim=-1)                                        # (n, K, V)
-        log_probs[:, :, banned] = float('-inf')
-        found.append(blockwise_topk(log_probs.add_(before[:, :, None]).flatten(1), k))      # (n, k) each
-    return [torch.cat(parts) for parts in zip(*found)]
+    logs = coverage.clamp(1e-4, 1).log()                                                # (B, k, S)
+    return logs.masked_fill(~padding_mask[:, None], 0).sum(-1)                          # (B, k)
+
+def merge_finished(finished_tokens, finished_scores, tokens, scores):
+    """The K best of (B, K, T), (B, K), which were finished before, and (B, k, T), (B, k), which end now."""
+    K = finished_scores.shape[1]
+    scores, order = torch.cat([finished_scores, scores], dim=1).topk(K)                 # (B, K) each
+    tokens = torch.cat([finished_tokens, tokens], dim=1)                                # (B, K + k, T)
+    return tokens.take_along_dim(order[:, :, None], dim=1), scores                      # (B, K, T), (B, K)
+
+def select(rows, *tensors):
+    """The same rows of each tensor; index_select is faster than tensor[rows]."""
+    return [tensor.index_select(0, rows) for tensor in tensors]
+
+def max_lengths(lengths, max_length=0):
+    """
+    How many tokens the translations of sources of these lengths may have, (B,) -> (B,), <eos> included in
+    both: max_length, or where that is 0 twice as many and ten.
+    """
+    return torch.full_like(lengths, max_length) if max_length else 2 * lengths + 10
+
+# -----------------------------------------------------------------------------
+# sampling
 
 @torch.inference_mode()
-def beam_search(model, source, lengths, limit, beam_size=5, length_penalty=1.0, n_best=1, length_norm='gnmt',
-                coverage_penalty=0.0, min_length=0, trace=None):
+def sample_tokens(model, source, lengths, limit, n, temperature=1.0):
     """
-    The most probable translations of a batch, searched with `beam_size` hypotheses a sentence (1: greedy).
-
-    source (B, S) is padded; on the CPU lengths (B,) and limit (B,), the most words of a translation, its
-    <eos> counted. Returns tokens (B, K, T), the best first, each with <eos> and padding behind it, and
-    normalised scores (B, K), -inf where fewer than K ended. A hypothesis that ends leaves its place in the
-    beam for good. A sentence is done, and leaves the batch, when none alive can still beat its n_best-th.
-    trace, a list, is filled with what was considered at each step for a single sentence, twice as many
-    hypotheses as there are beams, the best first: [(tokens, log-probability, whether it was kept)].
+    n translations of each sentence by ancestral sampling: each word is sampled from the distribution that the
+    model predicts after the words before it, each probability to the power of 1 / temperature. Arguments and
+    results as for beam_search, but the scores have a length penalty of 1.
     """
-    B, K = len(source), beam_size
-    longest, limit = int(limit.max()), limit.to(source.device)
-    all_tokens = source.new_full((B, K, longest), PAD)
-    all_scores = torch.full((B, K), float('-inf'), device=source.device)
-    memory = model.encode(source, lengths)
-    state = model.init_decoder_state(memory, 1)
-    sentence = torch.arange(B, device=source.device)            # (B,) which one a row of the batch is
-    word, tokens = source.new_full((B, 1), BOS), all_tokens[:, :1]      # (B, K), (B, K, T) of those alive ...
-    live = torch.zeros(B, 1, device=source.device)              # (B, K) ... at first one, and how probable
-    attended = torch.zeros(B, 1, source.shape[1], device=source.device)     # (B, K, S) the sum over the steps
-    ended_tokens, ended = all_tokens.clone(), all_scores.clone()    # (B, K, T), (B, K) those with an <eos>
-    for t in range(1, longest + 1):
-        logits, state, weights = model.decode_step(word.flatten(), state, memory)               # (R, V)
-        width, V = live.shape[1], logits.shape[1]
-        n_ended = (ended > float('-inf')).sum(1, keepdim=True)                                  # (B, 1)
-        most = min(K - int(n_ended.min()), width * V)           # places that are open in any sentence
-        wanted = most if trace is None else min(2 * K, width * V)
-        live, best = expand_beams(logits, live, wanted, [PAD, BOS] + [EOS] * (t <= min_length))   # (B, K) each
-        if trace is not None:
-            considered = zip(live[0].tolist(), best[0].tolist())
-            trace.append([(tokens[0, i // V, :t - 1].tolist() + [i % V], score, rank < K - n_ended.item())
-                          for rank, (score, i) in enumerate(considered) if score > float('-inf')])
-        parent, word = best // V, best % V                                                      # (B, K) each
-        tokens = tokens.gather(1, parent[:, :, None].expand(-1, -1, longest))                   # (B, K, T)
-        tokens[:, :, t - 1] = word
-        # only those places are open that no ended hypothesis has left
-        live = live.masked_fill(torch.arange(live.shape[1], device=live.device) >= K - n_ended, float('-inf'))
-        # those that end now join the ones that did before, the best first
-        ends = (word == EOS) | (limit[:, None] == t)                                            # (B, K)
-        new = length_penalised_score(live, t, length_penalty, length_norm)                                  # (B, K)
-        if coverage_penalty:
-            attended = attended + weights.view(attended.shape)
-            attended = attended.gather(1, parent[:, :, None].expand(-1, -1, attended.shape[2])) # (B, K, S)
-            logs = attended.clamp(1e-4, 1).log().masked_fill(~memory.padding_mask[:, None], 0)          # (B, K, S)
-            new = new + coverage_penalty * logs.sum(-1)         # the same equation's: at most 0
-        new = new.masked_fill(~ends, float('-inf'))
-        ended, order = torch.cat([ended, new], dim=1).topk(K)                                   # (B, K) each
-        ended_tokens = torch.cat([ended_tokens, tokens], dim=1)                                 # (B, 2K, T)
-        ended_tokens = ended_tokens.gather(1, order[:, :, None].expand(-1, -1, longest))        # (B, K, T)
-        live = live.masked_fill(ends, float('-inf'))
-        # log-probabilities only fall: whatever a live hypothesis becomes, it stays below this
-        hope = length_penalised_score(live.amax(1), limit, length_penalty, length_norm)                     # (B,)
-        done = hope <= ended[:, n_best - 1]                                                     # (B,)
-        rows = torch.arange(len(live), device=live.device)[:, None] * width + parent            # (B, K)
-        if done.any():
-            all_scores[sentence[done]], all_tokens[sentence[done]] = ended[done], ended_tokens[done]
-            if done.all():
-                break
-            on = (~done).nonzero().flatten()
-            sentence, limit, live, word, tokens, rows, ended, ended_tokens, attended = (
-                x[on] for x in (sentence, limit, live, word, tokens, rows, ended, ended_tokens, attended))
-            memory = type(memory)(*(m.index_select(0, on) for m in memory))     # faster than m[on]
-        state = {name: s.index_select(0, rows.flatten()) for name, s in state.items()}
-    return all_tokens, all_scores
-
-@torch.inference_mode()
-def sample_tokens(model, source, lengths, limit, n, temperature=1.0, top_k=0, min_length=0):
-    """
-    n translations of each sentence, drawn a word at a time as probable as the model says they are, each taken
-    to the power of 1 / temperature, among the top_k likeliest. Arguments and results as for beam_search.
-    """
-    B, longest = len(source), int(limit.max())
+    B, T = len(source), int(limit.max())
     memory = model.encode(source, lengths)
     state = model.init_decoder_state(memory, n)
-    word, tokens = source.new_full((B * n,), BOS), source.new_full((B * n, longest), PAD)       # (R,), (R, T)
-    scores, limit = torch.zeros(B * n, device=source.device), limit.to(source.device).repeat_interleave(n)
-    on = torch.ones_like(scores, dtype=torch.bool)              # (R,) those that have not ended
-    for t in range(longest):
-        logits, state, _ = model.decode_step(word, state, memory)                               # (R, V)
-        log_probs = logits.float().log_softmax(dim=-1)
-        log_probs[:, [PAD, BOS] + [EOS] * (t < min_length)] = float('-inf')
-        best, words = log_probs.topk(min(top_k or log_probs.shape[1], log_probs.shape[1]))      # (R, k) each
-        drawn = (best / temperature).softmax(dim=-1).multinomial(1)                             # (R, 1)
-        word = words.gather(1, drawn).squeeze(1)                                                # (R,)
-        tokens[on, t] = word[on]
-        scores[on] += best.gather(1, drawn).squeeze(1)[on]
-        on = on & (word != EOS) & (t + 1 < limit)
-        if not on.any():
+    limit = limit.to(source.device).repeat_interleave(n)                                # (R,) with R = B * n
+    last_tokens = source.new_full((B * n,), BOS)                                        # (R,)
+    tokens = source.new_full((B * n, T), PAD)                                           # (R, T)
+    scores = torch.zeros(B * n, device=source.device)                                   # (R,)
+    unfinished = torch.ones_like(scores, dtype=torch.bool)                              # (R,)
+    for t in range(T):
+        logits, state, _ = model.decode_step(last_tokens, state, memory)                # (R, V)
+        log_probs = logits.float().log_softmax(dim=-1)                                  # (R, V)
+        log_probs[:, FORBIDDEN_TOKENS] = -math.inf
+        sampled = (log_probs / temperature).softmax(dim=-1).multinomial(1)              # (R, 1)
+        last_tokens = sampled.squeeze(1)                                                # (R,)
+        tokens[unfinished, t] = last_tokens[unfinished]
+        scores[unfinished] += log_probs.gather(1, sampled).squeeze(1)[unfinished]
+        unfinished = unfinished & (last_tokens != EOS) & (t + 1 < limit)
+        if not unfinished.any():
             break
-    n_words = (tokens != PAD).sum(1)                                                            # (R,)
-    scores, order = length_penalised_score(scores, n_words, 1.0).view(B, n).sort(descending=True)           # (B, n)
-    return tokens.view(B, n, -1).gather(1, order[:, :, None].expand(-1, -1, longest)), scores
+    scores = length_penalised_score(scores, (tokens != PAD).sum(1), 1.0)                # (R,)
+    scores, order = scores.view(B, n).sort(descending=True)                             # (B, n) each
+    return tokens.view(B, n, T).take_along_dim(order[:, :, None], dim=1), scores        # (B, n, T), (B, n)
+
+# -----------------------------------------------------------------------------
+# attention and unknown words
 
 def attention_weights(model, source, lengths, tokens):
-    """What was looked at for each word of a translation: source (B, S), tokens (B, T) -> (B, T, S)."""
+    """The attention at each target word: source (B, S), lengths (B,), tokens (B, T) -> (B, T, S)."""
     memory, bos = model.encode(source, lengths), tokens.new_full((len(tokens), 1), BOS)
-    words_in = torch.cat([bos, tokens[:, :-1]], dim=1)                                          # (B, T)
-    return model.decode(words_in, memory, model.init_decoder_state(memory, 1))[1]
+    target_in = torch.cat([bos, tokens[:, :-1]], dim=1)                                 # (B, T)
+    return model.decode(target_in, memory, model.init_decoder_state(memory, 1))[1]
 
 def replace_unknowns(model, source, lengths, tokens, source_words, target_vocab):
     """
-    The target words of a batch as lists, <unk> replaced by the source word that had the greatest attention
-    when it was written (Jean et al. 2015, 3.3): a rare one if there is any, else a word rather than a sign,
-    since the unknown is hardly ever an article. source (B, S), tokens (B, T), source_words: B lists.
+    The words of translations, <unk> replaced by the source word with the greatest attention (Jean et al.
+    2015, 3.3): a rare word if there is one, else any word, else punctuation, since a word that the model does
+    not know is hardly ever an article. source (B, S), lengths (B,), tokens (B, T), source_words: B lists ->
+    B lists.
     """
-    weights = attention_weights(model, source, lengths, tokens)                                 # (B, T, S)
+    outputs = [[target_vocab.words[i] for i in row] for row in tokens.tolist()]
+    rows = (tokens == UNK).any(1).nonzero().flatten().tolist()
+    if not rows:
+        return outputs
+    # only the translations with <unk> go through the model again, without the padding of the others
+    S, T = int(lengths[rows].max()), int((tokens[rows] != PAD).sum(1).max())
+    source, lengths, tokens = source[rows, :S], lengths[rows], tokens[rows, :T]
+    source_words = [source_words[row] for row in rows]
+    weights = attention_weights(model, source, lengths, tokens).float()                 # (B, T, S)
     letter = regex.compile(r'[\p{L}\p{N}]')
     is_word = [[letter.search(word) is not None for word in words] + [False] for words in source_words]
-    is_word = pad(is_word)[0].to(source.device)                                                 # (B, S)
+    is_word = pad(is_word)[0].to(source.device)                                         # (B, S)
     is_rare = is_word * ((source == UNK) | (source >= 100))     # ids are ranks: the first 100 are frequent
-    looked_at = (weights.float() + (is_word + is_rare)[:, None]).argmax(-1).tolist()            # B lists of T
-    return [[words[s] if i == UNK and s < len(words) else target_vocab.words[i] for i, s in zip(ids, at)]
-            for ids, at, words in zip(tokens.tolist(), looked_at, source_words)]
+    alignment = (weights + (is_word + is_rare)[:, None]).argmax(-1).tolist()            # B lists of T
+    for row, ids, aligned, words in zip(rows, tokens.tolist(), alignment, source_words):
+        outputs[row] = [words[s] if i == UNK and s < len(words) else target_vocab.words[i]
+                        for i, s in zip(ids, aligned)]
+    return outputs
+
+# -----------------------------------------------------------------------------
+# translate
 
 def translate(texts, model, source_vocab, target_vocab, beam_size=5, n_best=1, replace_unknown=True,
-              batch_size=256, max_length=0, min_length=0, temperature=0.0, top_k=0,
-              dtype=torch.float32, **how):
+              batch_size=256, max_length=0, temperature=0.0, dtype=torch.float32, **penalties):
     """
-    Translate a list of sentences; `how` goes to beam_search. Returns a list for each, in their order: its
-    n_best translations, the best first, as (text, normalised log-probability in nats). An empty sentence has
-    an empty translation.
+    Translate a list of sentences with what load() returned; the other arguments are the flags of the same
+    names, and `penalties` are beam_search's length_penalty and coverage_penalty.
+
+    Returns a list for each sentence: its n_best translations, the best first, as (text, score in nats). An
+    empty sentence has an empty translation.
     """
-    device, threads = next(model.parameters()).device, torch.get_num_threads()
-    words = [split(normalise(text)) for text in texts]
+    source_words, device = [split(normalise(text)) for text in texts], next(model.parameters()).device
+    replace_unknown = replace_unknown and model.config.attention != 'none'
     results = [[('', 0.0)] for _ in texts]
 
-    @torch.inference_mode()                 # which like autocast holds for one thread
+    @torch.inference_mode()                 # like autocast, it counts for one thread only
     def translate_batch(batch):
-        source_words = [words[i] for i in batch]
-        source, lengths = pad([source_vocab.look_up(ws) + [EOS] for ws in source_words])
-        source = source.to(device)                                                              # (B, S)
-        limit = max_lengths(lengths, max_length, min_length)
+        words = [source_words[i] for i in batch]
+        source, lengths = pad([source_vocab.look_up(row) + [EOS] for row in words])     # (B, S), (B,)
+        source, limit = source.to(device), max_lengths(lengths, max_length)
         with autocast(device.type, dtype):
-            if temperature:
-                tokens, scores = sample_tokens(model, source, lengths, limit, n_best, temperature, top_k,
-                                            min_length)
-            else:                                                               # (B, K, T), (B, K)
+            if temperature:                                                             # (B, K, T), (B, K)
+                tokens, scores = sample_tokens(model, source, lengths, limit, n_best, temperature)
+            else:
                 tokens, scores = beam_search(model, source, lengths, limit, beam_size, n_best=n_best,
-                                             min_length=min_length, **how)
+                                             **penalties)
             for rank in range(n_best):
-                ids = tokens[:, rank]                                                           # (B, T)
-                found = [[target_vocab.words[i] for i in row] for row in ids.tolist()]
-                lacking = (ids == UNK).any(1).nonzero().flatten().tolist()
-                if replace_unknown and model.config.attention != 'none' and lacking:
-                    S, T = int(lengths[lacking].max()), int((ids[lacking] != PAD).sum(1).max())
-                    replaced = replace_unknowns(model, source[lacking, :S], lengths[lacking],
-                                                 ids[lacking, :T], [source_words[i] for i in lacking],
-                                                 target_vocab)
-                    for i, words_of_it in zip(lacking, replaced):
-                        found[i] = words_of_it
-                for i, target, score in zip(batch, found, scores[:, rank].tolist()):
-                    if score > float('-inf'):
-                        results[i][rank:] = [(to_text(target), score)]
+                if replace_unknown:
+                    outputs = replace_unknowns(model, source, lengths, tokens[:, rank], words, target_vocab)
+                else:
+                    outputs = [[target_vocab.words[i] for i in row] for row in tokens[:, rank].tolist()]
+                for i, output, score in zip(batch, outputs, scores[:, rank].tolist()):
+                    if score > -math.inf:
+                        results[i][rank:] = [(to_text(output), score)]
 
-    order = sorted((i for i in range(len(texts)) if words[i]), key=lambda i: -len(words[i]))
-    # cores with a batch of their own need not wait for each other at every operation; four, as each takes
-    # memory, and one where words are drawn, since random numbers come from one stream
-    at_once = max(1, min(4, threads, len(order))) if device.type == 'cpu' and not temperature else 1
+    # cores that each work on a batch of their own need not wait for one another at every operation: at most
+    # four, since each takes memory, and one for sampling, since random numbers come from one stream
+    threads, n_sentences = torch.get_num_threads(), sum(map(bool, source_words))
+    n_parallel = max(1, min(4, threads, n_sentences)) if device.type == 'cpu' and not temperature else 1
+    batches = make_batches(list(map(len, source_words)), batch_size, n_parallel)
+    with ThreadPoolExecutor(n_parallel, '', torch.set_num_threads, (threads // n_parallel,)) as pool:
+        list(pool.map(translate_batch, batches))
+    torch.set_num_threads(threads)          # it is the same number for all threads
+    return results
+
+def make_batches(lengths, batch_size, n_parallel):
+    """
+    The indices of the sentences that are not empty, in batches of similar length, the longest first, and
+    n_parallel batches at a time that take equally long. A batch has fewer sentences where they have more than
+    100 words, so that memory has a bound.
+    """
+    order = sorted((i for i, length in enumerate(lengths) if length), key=lambda i: -lengths[i])
     batches, begin = [], 0
     while begin < len(order):
-        # of sentences beyond 100 words fewer, so that memory has a bound
-        n = at_once * max(1, 100 * batch_size // max(100, len(words[order[begin]])))
-        part, begin = order[begin:begin + n], begin + n
-        batches += [part[core::at_once] for core in range(min(at_once, len(part)))]     # as long to each
-    with ThreadPoolExecutor(at_once, '', torch.set_num_threads, (threads // at_once,)) as pool:
-        list(pool.map(translate_batch, batches))
-    torch.set_num_threads(threads)          # the number is everybody's
-    return results
+        n = n_parallel * max(1, 100 * batch_size // max(100, lengths[order[begin]]))
+        group, begin = order[begin:begin + n], begin + n
+        batches += [group[first::n_parallel] for first in range(min(n_parallel, len(group)))]
+    return batches
 
 # -----------------------------------------------------------------------------
 # scores, as sacreBLEU computes them (Post 2018)
@@ -315,15 +379,24 @@ def tokenize_13a(text):
     text = text.replace('<skipped>', '')
     for entity, sign in ('&quot;', '"'), ('&amp;', '&'), ('&lt;', '<'), ('&gt;', '>'):
         text = text.replace(entity, sign)
-    text = regex.sub(r'([{-~\[-` -&(-+:-@/])', r' \1 ', f' {text} ')       # signs stand alone ...
-    text = regex.sub(r'([^0-9])([.,])', r'\1 \2 ', text)           # ... stops and commas too, but in numbers
+    text = regex.sub(r'([{-~\[-` -&(-+:-@/])', r' \1 ', f' {text} ')        # punctuation stands alone
+    text = regex.sub(r'([^0-9])([.,])', r'\1 \2 ', text)            # so do . and , but in numbers
     text = regex.sub(r'([.,])([^0-9])', r' \1 \2', text)
-    return regex.sub(r'([0-9])(-)', r'\1 \2 ', text).split()               # and a dash after a digit
+    return regex.sub(r'([0-9])(-)', r'\1 \2 ', text).split()                # and a dash after a digit
 
 def ngrams(items, n):
     return collections.Counter(zip(*(items[i:] for i in range(n))))
 
-def bleu_counts(hypothesis, reference, lowercase=False):
+def bleu(hypotheses, references, lowercase=False):
+    """
+    Corpus BLEU in percent (Papineni et al. 2002, section 2.3): the geometric mean of the precisions of 1- to
+    4-grams, each n-gram counted no more often than the reference has it, times a penalty for being short. One
+    reference, 13a, and exponential smoothing: an n without a match has half of one, the next a quarter ...
+    """
+    statistics = (bleu_statistics(*pair, lowercase) for pair in zip(hypotheses, references))
+    return bleu_from_statistics([sum(column) for column in zip(*statistics)])
+
+def bleu_statistics(hypothesis, reference, lowercase=False):
     """What BLEU counts in a sentence: matches and totals of 1- to 4-grams, its length, the reference's."""
     if lowercase:
         hypothesis, reference = hypothesis.lower(), reference.lower()
@@ -332,41 +405,32 @@ def bleu_counts(hypothesis, reference, lowercase=False):
     return [*(sum((found & true).values()) for found, true in pairs),
             *(sum(found.values()) for found, _ in pairs), len(hypothesis), len(reference)]
 
-def bleu(hypotheses, references, lowercase=False):
-    """
-    Corpus BLEU in percent (Papineni et al. 2002, section 2.3): the geometric mean of the precisions of 1- to
-    4-grams, each n-gram counted no more often than the reference has it, times a penalty for being short. One
-    reference, 13a, and exponential smoothing: an n without a match has half of one, the next a quarter ...
-    """
-    counts = (bleu_counts(*pair, lowercase) for pair in zip(hypotheses, references))
-    return bleu_from([sum(column) for column in zip(*counts)])
-
-def bleu_from(counts):
-    """The sums of bleu_counts over a corpus -> BLEU."""
-    matches, totals, (length, wanted) = counts[:4], counts[4:8], counts[8:]
+def bleu_from_statistics(statistics):
+    """The sums of bleu_statistics() over a corpus -> BLEU in percent."""
+    matches, totals, (hypothesis_length, reference_length) = statistics[:4], statistics[4:8], statistics[8:]
     if not matches[0] or not totals[3]:
         return 0.0
-    half, precisions = 1.0, []
+    smoothed, precisions = 1.0, []
     for match, total in zip(matches, totals):
-        half = half if match else half / 2
-        precisions.append((match or half) / total)
-    brevity = min(1.0, math.exp(1 - wanted / length))
-    return 100 * brevity * math.exp(sum(map(math.log, precisions)) / 4)
+        smoothed = smoothed if match else smoothed / 2
+        precisions.append((match or smoothed) / total)
+    brevity_penalty = min(1.0, math.exp(1 - reference_length / hypothesis_length))
+    return 100 * brevity_penalty * math.exp(sum(map(math.log, precisions)) / 4)
 
 def chrf(hypotheses, references):
     """
     chrF2 in percent (Popović 2015, eq. 1): the F-score of n-grams of 1 to 6 characters, without white space,
     recall counting beta = 2 times as much as precision; both are means over n.
     """
-    counts = [[0, 0, 0] for _ in range(6)]                                 # found, true, matched
+    counts = [[0, 0, 0] for _ in range(6)]                      # in hypotheses, in references, in both
     for hypothesis, reference in zip(hypotheses, references):
         hypothesis, reference = ''.join(hypothesis.split()), ''.join(reference.split())
         for n in range(6):
             found, true = ngrams(hypothesis, n + 1), ngrams(reference, n + 1)
-            counts[n][0] += sum(found.values()) if true else 0             # as sacreBLEU: no hope, no blame
+            counts[n][0] += sum(found.values()) if true else 0  # as sacreBLEU does
             counts[n][1] += sum(true.values())
             counts[n][2] += sum((found & true).values())
-    counts = [c for c in counts if c[0] and c[1]]
+    counts = [count for count in counts if count[0] and count[1]]
     if not any(matched for _, _, matched in counts):
         return 0.0
     precision = sum(matched / found for found, _, matched in counts) / len(counts)
@@ -375,17 +439,21 @@ def chrf(hypotheses, references):
 
 def paired_bootstrap(hypotheses, baseline, references, samples=1000):
     """
-    Paired bootstrap (Koehn 2004): in what share of test sets, drawn sentence by sentence with replacement
-    from this one, the first has more BLEU than the second. From 0.95 on the difference is hardly chance.
+    Is a system better than a baseline, or was it chance (Koehn 2004)? From the test set as many sentences are
+    sampled with replacement, `samples` times. Returns three fractions of these test sets: those in which the
+    system has more BLEU, those in which both have the same, and the p-value, those in which the baseline has
+    at least as much, ties included. Below 0.05 the system's lead is hardly chance.
     """
-    ours, theirs = (torch.tensor([bleu_counts(*pair) for pair in zip(side, references)], dtype=torch.double)
-                    for side in (hypotheses, baseline))                                 # (sentences, 10)
-    generator, wins = torch.Generator().manual_seed(1), 0
+    N, generator, wins, ties = len(references), torch.Generator().manual_seed(1), 0, 0
+    statistics = [torch.tensor([bleu_statistics(*pair) for pair in zip(side, references)], dtype=torch.double)
+                  for side in (hypotheses, baseline)]                                   # (N, 10) each
     for _ in range(samples):
-        drawn = torch.randint(len(ours), (len(ours),), generator=generator)
-        often = torch.bincount(drawn, minlength=len(ours)).double()                     # (sentences,)
-        wins += bleu_from((often @ ours).tolist()) > bleu_from((often @ theirs).tolist())
-    return wins / samples
+        sampled = torch.randint(N, (N,), generator=generator)                           # (N,)
+        counts = torch.bincount(sampled, minlength=N).double()                          # (N,)
+        score, baseline_score = (bleu_from_statistics((counts @ side).tolist()) for side in statistics)
+        wins += score > baseline_score
+        ties += score == baseline_score
+    return wins / samples, ties / samples, (samples - wins) / samples
 
 def print_scores(hypotheses, references):
     """One `key value` a line."""
@@ -396,7 +464,7 @@ def print_scores(hypotheses, references):
     print('chrF2_signature nrefs:1|case:mixed|eff:yes|nc:6|nw:0|space:no')
 
 def print_scores_by_length(sources, hypotheses, references):
-    """BLEU for the sentences of 1 to 10 source words, of 11 to 20, ..."""
+    """BLEU of the sentences with 1 to 10 source words, with 11 to 20, ..."""
     tens = collections.defaultdict(list)
     for source, *pair in zip(sources, hypotheses, references):
         tens[max(0, len(source.split()) - 1) // 10].append(pair)
@@ -405,72 +473,152 @@ def print_scores_by_length(sources, hypotheses, references):
         print(f'sentences_{10 * ten + 1}-{10 * ten + 10}_words {len(pairs)}')
 
 # -----------------------------------------------------------------------------
+# --explain: what the beam held at each step, and the attention, in the terminal
+
+def explain_beam_search(model, source_vocab, target_vocab, dtype, penalties):
+    """Print how the translation of --text was found."""
+    device, source_words, trace = next(model.parameters()).device, split(normalise(text)), []
+    source, lengths = pad([source_vocab.look_up(source_words) + [EOS]])                 # (1, S), (1,)
+    source, limit = source.to(device), max_lengths(lengths, max_length)
+    with torch.inference_mode(), autocast(device.type, dtype):
+        greedy, _ = beam_search(model, source, lengths, limit, 1, **penalties)          # (1, 1, T)
+        tokens, scores = beam_search(model, source, lengths, limit, beam_size, trace=trace, **penalties)
+        tokens = tokens[:, 0, :int((tokens[0, 0] != PAD).sum())]                        # (1, T)
+        weights = attention_weights(model, source, lengths, tokens)[0].tolist()         # T lists of S
+        best, greedy = tokens[0].tolist(), [i for i in greedy[0, 0].tolist() if i != PAD]
+        words = [target_vocab.words[i] for i in best]
+        if replace_unknown and model.config.attention != 'none':
+            words, = replace_unknowns(model, source, lengths, tokens, [source_words], target_vocab)
+    print('unknown words:', ' '.join(unknown_words(source_words, source_vocab)) or 'none')
+    print_trace(trace, best, greedy, target_vocab)
+    print('\nbest     ', to_text(words), f'  ({scores[0, 0]:.4f})')
+    print('greedy   ', target_vocab.decode(greedy))
+    if model.config.attention != 'none':
+        print_attention(source_words, words, weights)
 
 def unknown_words(words, vocab):
     return [word.strip(JOINER) for word, i in zip(words, vocab.look_up(words)) if i == UNK]
 
-SHADES = ' ░▒▓█'
+def print_trace(trace, best, greedy, target_vocab):
+    """The candidates of each step, and what became of them."""
+    for t, candidates in enumerate(trace, 1):
+        print(f'\nstep {t}')
+        for ids, score, kept in candidates:
+            notes = {'pruned': not kept, 'ends': kept and ids[-1] == EOS, 'greedy': ids == greedy[:t],
+                     'the winner': ids == best[:t]}
+            notes = ', '.join(note for note, true in notes.items() if true)
+            print(f'  {score:8.3f}  {target_vocab.decode(ids)}' + (f'   ({notes})' if notes else ''))
+        if greedy[:t - 1] == best[:t - 1] and greedy[:t] != best[:t]:
+            print('  here the search leaves what greedy decoding takes')
 
-def explain_beam_search(text, model, source_vocab, target_vocab, dtype, **how):
-    """--explain: what the beam held at each step and what it dropped, then what was looked at."""
-    device, words = next(model.parameters()).device, split(normalise(text))
-    source, lengths = pad([source_vocab.look_up(words) + [EOS]])                                # (1, S), (1,)
-    source, limit, trace = source.to(device), max_lengths(lengths, max_length, min_length), []
-    print('unknown words:', ' '.join(unknown_words(words, source_vocab)) or 'none')
-    with autocast(device.type, dtype):
-        greedy, _ = beam_search(model, source, lengths, limit, 1, **how)                        # (1, 1, T)
-        tokens, scores = beam_search(model, source, lengths, limit, beam_size, trace=trace, **how)
-        tokens = tokens[:, 0, :int((tokens[0, 0] != PAD).sum())]                                # (1, T)
-        greedy, winner = [word for word in greedy[0, 0].tolist() if word != PAD], tokens[0].tolist()
-        parted = False
-        for t, considered in enumerate(trace, 1):
-            print(f'\nstep {t}')
-            for ids, score, kept in considered:
-                notes = {'pruned': not kept, 'ends': kept and ids[-1] == EOS, 'greedy': ids == greedy[:t],
-                         'the winner': ids == winner[:t]}
-                notes = ', '.join(note for note, true in notes.items() if true)
-                print(f'  {score:8.3f}  {target_vocab.decode(ids)}' + (f'   ({notes})' if notes else ''))
-            if not parted and greedy[:t] != winner[:t]:
-                parted = True
-                print('  here the search leaves what greedy decoding takes')
-        output = [target_vocab.words[i] for i in winner]
-        if replace_unknown and model.config.attention != 'none':
-            output, = replace_unknowns(model, source, lengths, tokens, [words], target_vocab)
-        print('\nbest     ', to_text(output), f'  ({scores[0, 0]:.4f})')
-        print('greedy   ', target_vocab.decode(greedy))
-        if model.config.attention != 'none':
-            weights = attention_weights(model, source, lengths, tokens)[0].tolist()             # T lists of S
-            rows = [word.strip(JOINER) or word for word in output]
-            room = max(map(len, rows))
-            print()
-            for s, word in enumerate([*words, '<eos>']):
-                print(' ' * room, ' │' * s, ' ┌ ', word.strip(JOINER) or word, sep='')
-            for row, word in zip(weights, rows):
-                print(f'{word:>{room}}', ''.join(2 * SHADES[round(4 * min(1.0, w))] for w in row))
+def print_attention(source_words, target_words, weights):
+    """A row of shades for each target word, a column for each source word; weights: T lists of S."""
+    rows, shades = [word.strip(JOINER) or word for word in target_words], ' ░▒▓█'
+    width = max(map(len, rows))
+    print()
+    for s, word in enumerate([*source_words, '<eos>']):
+        print(' ' * width, ' │' * s, ' ┌ ', word.strip(JOINER) or word, sep='')
+    for word, row in zip(rows, weights):
+        print(f'{word:>{width}}', ''.join(2 * shades[round(4 * min(1.0, weight))] for weight in row))
 
-def translate_file(lines, show):
+# -----------------------------------------------------------------------------
+# the command line
+
+def check_settings(given):
+    """Flags that contradict each other end in one line, before any work is done."""
+    if bool(hypotheses) != bool(references):
+        fail('--hypotheses and --references go together: translations, and the correct ones')
+    if baseline and not hypotheses:
+        fail('--baseline goes with --hypotheses and --references')
+    if resume and not (input and output):
+        fail('--resume goes with --input and --output')
+    if bool(input) + bool(evaluate) + ('text' in given) > 1:
+        fail('--text, --input and --evaluate: give one of them')
+    if explain and (not split(normalise(text)) or temperature):
+        fail('--explain needs a sentence to search for: --text="...", and no --temperature')
+    if evaluate not in ('', 'valid', 'test'):
+        fail(f'--evaluate takes valid or test, not {evaluate!r}')
+    numbers = beam_size, n_best, batch_size, max(1, max_length)
+    if not 1 <= min(numbers) <= max(numbers) <= 10000 or n_best > beam_size and not temperature:
+        fail('--beam_size, --n_best, --batch_size and --max_length are from 1 to 10000, and --n_best is at '
+             'most --beam_size')
+    if length_penalty > 5 or 0 < temperature < 0.001:
+        fail('--length_penalty is at most 5, and --temperature at least 0.001')
+    if input and not os.path.exists(input):
+        fail(f'there is no {input} to translate: name a text, one sentence a line')
+    if os.path.isfile(input) and not os.path.getsize(input):
+        fail(f'{input} is empty: there is nothing to translate')
+    if input and output and any(os.path.exists(path) and os.path.samefile(input, path)
+                                for path in (output, f'{os.path.realpath(output)}.part')):
+        fail(f'{input} would be overwritten: name another --output')
+
+def read_parallel(first, second):
+    """The lines of two files, of which each line belongs to the same line of the other."""
+    lines, others = list(read_lines(first)), list(read_lines(second))
+    if len(lines) != len(others) or not lines:
+        fail(f'{first} has {len(lines)} lines, {second} has {len(others)}: line must match line')
+    return lines, others
+
+def score_files():
+    """The scores of --hypotheses, and whether they are better than --baseline; one `key value` a line."""
+    ours, targets = read_parallel(hypotheses, references)
+    theirs, _ = read_parallel(baseline, references) if baseline else ([], [])
+    print_scores(ours, targets)
+    if baseline:
+        wins, ties, p_value = paired_bootstrap(ours, theirs, targets)
+        print(f'BLEU_of_baseline {bleu(theirs, targets):.2f}')
+        print(f'bootstrap_wins {wins:.3f}\nbootstrap_ties {ties:.3f}\nbootstrap_p_value {p_value:.3f}')
+
+def open_output():
+    """The file for the translations, which takes its name once it is whole, or standard output."""
+    if output:
+        return atomic_write(output, 'w', encoding='utf-8', newline='\n')
+    return contextlib.nullcontext(sys.stdout)
+
+def evaluate_split(translator, source_vocab, target_vocab):
+    """Translate the validation or test set of data_dir, and score it."""
+    meta = read_meta(data_dir)
+    languages = meta['source_lang'], meta['target_lang']
+    words = [read_vocabulary(data_dir, lang).words for lang in languages]
+    if words != [source_vocab.words, target_vocab.words]:
+        fail(f'{checkpoint} was trained with another vocabulary than that of {data_dir}/: name the '
+             f'--data_dir it was trained on, or train again with  python train.py --data_dir={data_dir}')
+    sources, targets = read_parallel(*(f'{data_dir}/{evaluate}.{lang}' for lang in languages))
+    with open_output() as file:                     # before the work, in case it cannot be written
+        began = time.perf_counter()
+        outputs = [found[0][0] for found in translator(sources)]
+        seconds = time.perf_counter() - began
+        if output:
+            file.writelines(line + '\n' for line in outputs)
+    print(f'{len(outputs):,} sentences in {seconds:.1f} s, {len(outputs) / seconds:,.0f} a second',
+          file=sys.stderr)
+    print_scores(outputs, targets)
+    print_scores_by_length(sources, outputs, targets)
+
+def translate_file(write):
     """
-    From --input to --output, a part at a time. What is done lies in OUTPUT.part until all is; with --resume,
-    the sentences whose translations are there already are not translated again.
+    From --input to --output, a part at a time. What is done is in OUTPUT.part until all is done; --resume
+    continues behind it.
     """
-    total = sum(1 for _ in read_lines(input)) if os.path.isfile(input) else 0       # a pipe is read once
-    done, bar, target = 0, Progress('translating', 'sentences'), output_path(output)
+    total = sum(1 for _ in read_lines(input)) if os.path.isfile(input) else 0       # a pipe is read only once
+    lines, done, bar = read_lines(input), 0, Progress('translating', 'sentences')
+    target = output_path(output)
     part = f'{target}.part'
     if resume and os.path.exists(target) and not os.path.exists(part):
         return print(f'{output} is there already, and nothing to resume', file=sys.stderr)
     try:
         os.makedirs(os.path.dirname(target), exist_ok=True)
         if resume and os.path.exists(part):
-            with open(part, 'rb+') as file:
-                done = sum(1 for line in file if line.endswith(b'\n'))
+            with open(part, 'rb+') as file:         # the last line, or the last of n_best, may be incomplete
+                done = sum(line.endswith(b'\n') for line in file) // n_best
                 file.seek(0)
-                file.truncate(sum(len(line) for line in file if line.endswith(b'\n')))     # half a line
+                file.truncate(sum(map(len, itertools.islice(file, done * n_best))))
         if sum(1 for _ in itertools.islice(lines, done)) < done:
             fail(f'{part} has more lines than {input}: it is of another input; leave --resume out')
         bar.begin = done
         with open(part, 'a' if done else 'w', encoding='utf-8', newline='\n') as file:
             while chunk := list(itertools.islice(lines, 20 * batch_size)):
-                show(chunk, file)
+                write(chunk, file)
                 file.flush()
                 done += len(chunk)
                 bar.show(done, total and min(1.0, done / total))
@@ -479,133 +627,58 @@ def translate_file(lines, show):
         fail(f'cannot write {output}: {error.strerror}')
     bar.close()
 
+def interactive(write, source_vocab):
+    """Translate what is typed."""
+    print('A sentence, then Enter; an empty line or Ctrl-D ends.')
+    sys.stdin.reconfigure(encoding='utf-8', errors='replace')       # whatever the terminal's locale
+    with contextlib.suppress(ImportError):
+        import readline             # arrow keys, and what was typed before; Windows has its own
+    with contextlib.suppress(EOFError, KeyboardInterrupt):
+        while line := builtins.input('> '):
+            write([line], sys.stdout)
+            if unknown := unknown_words(split(normalise(line)), source_vocab):
+                print(f'(never seen in training, or too rarely: {" ".join(unknown)})')
+
 def main(given):
-    if hypotheses or references:
-        if not (hypotheses and references):
-            fail('--hypotheses and --references go together: translations, and what they should have been')
-        ours, theirs = list(read_lines(hypotheses)), list(read_lines(references))
-        if len(ours) != len(theirs) or not ours:
-            fail(f'{hypotheses} has {len(ours)} lines, {references} has {len(theirs)}: line must match line')
-        print_scores(ours, theirs)
-        if baseline:
-            others = list(read_lines(baseline))
-            if len(others) != len(theirs):
-                fail(f'{baseline} has {len(others)} lines, {references} has {len(theirs)}: line must match '
-                     'line')
-            print(f'BLEU_of_baseline {bleu(others, theirs):.2f}')
-            print(f'paired_bootstrap {paired_bootstrap(ours, others, theirs):.3f}')
-        return
-    if baseline:
-        fail('--baseline goes with --hypotheses and --references')
-    if resume and not (input and output and n_best == 1):
-        fail('--resume goes with --input and --output, and with one translation of each sentence')
-    if bool(input) + bool(evaluate) + ('text' in given) > 1:
-        fail('--text, --input and --evaluate: give one of them')
-    if evaluate not in ('', 'valid', 'test'):
-        fail(f'--evaluate takes valid or test, not {evaluate!r}')
-    numbers = beam_size, n_best, batch_size, max(1, max_length), max(1, min_length)
-    if not 1 <= min(numbers) <= max(numbers) <= 10000 or n_best > beam_size and not temperature:
-        fail('--beam_size, --n_best, --batch_size and lengths are from 1 to 10000, and --n_best is at most '
-             '--beam_size')
-    if top_k and not temperature:
-        fail('--top_k goes with --temperature')
-    if length_penalty > 5 or 0 < temperature < 0.001:
-        fail('--length_penalty is at most 5, and --temperature at least 0.001')
-    if length_norm not in ('gnmt', 'words'):
-        fail(f'--length_norm takes gnmt or words, not {length_norm!r}')
-    if 0 < max_length < min_length:
-        fail(f'--min_length={min_length} is more than --max_length={max_length}')
-    if input and not os.path.exists(input):
-        fail(f'there is no {input} to translate: name a text, a sentence a line')
-    if os.path.isfile(input) and not os.path.getsize(input):
-        fail(f'{input} is empty: there is nothing to translate')
-    if input and output and any(os.path.exists(path) and os.path.samefile(input, path)
-                                for path in (output, f'{os.path.realpath(output)}.part')):
-        fail(f'{input} would be overwritten: name another --output')
+    check_settings(given)
+    if hypotheses:
+        return score_files()
     keep_freed_memory()
-    where = choose_device(device)
-    kind = choose_dtype(dtype, where)
-    model, source_vocab, target_vocab = load(checkpoint, where)
-    model.to(kind)                                  # once; autocast would do it anew at every word
+    my_device = choose_device(device)
+    my_dtype = choose_dtype(dtype, my_device)
+    model, source_vocab, target_vocab = load(checkpoint, my_device)
+    model.to(my_dtype)                              # once; autocast would do it again for each word
     if coverage_penalty and model.config.attention == 'none':
-        fail(f'--coverage_penalty is for a model with attention, which {checkpoint} has not')
-
-    how = dict(length_penalty=length_penalty, length_norm=length_norm, coverage_penalty=coverage_penalty,
-               min_length=min_length)
-
-    def translated(texts):
-        return translate(texts, model, source_vocab, target_vocab, beam_size, n_best, replace_unknown,
-                         batch_size, max_length, temperature=temperature, top_k=top_k, dtype=kind,
-                         **how)
-
+        fail(f'--coverage_penalty is for a model with attention, and {checkpoint} has none')
+    penalties = dict(length_penalty=length_penalty, coverage_penalty=coverage_penalty)
     if explain:
-        if 'text' not in given or not split(normalise(text)) or temperature:
-            fail('--explain wants a sentence to search for: --text="...", and no --temperature')
-        return explain_beam_search(text, model, source_vocab, target_vocab, kind, **how)
+        return explain_beam_search(model, source_vocab, target_vocab, my_dtype, penalties)
 
-    def show(texts, file):
-        for found in translated(texts):
-            for target, score in (found + [('', -math.inf)] * n_best)[:n_best]:     # as many lines for each
-                print(target if n_best == 1 else f'{score:.4f}\t{target}', file=file)
+    def translator(texts):
+        return translate(texts, model, source_vocab, target_vocab, beam_size, n_best, replace_unknown,
+                         batch_size, max_length, temperature, my_dtype, **penalties)
 
-    if output:
-        result = atomic_write(output, 'w', encoding='utf-8', newline='\n')
-    else:
-        result = contextlib.nullcontext(sys.stdout)
+    def write(texts, file):                         # a line for each text, or n_best lines with their scores
+        for found in translator(texts):
+            for translation, score in (found + [('', -math.inf)] * n_best)[:n_best]:
+                print(translation if n_best == 1 else f'{score:.4f}\t{translation}', file=file)
+
     if evaluate:
-        meta = read_meta(data_dir)
-        languages = meta['source_lang'], meta['target_lang']
-        words = [read_vocabulary(data_dir, lang).words for lang in languages]
-        if words != [source_vocab.words, target_vocab.words]:
-            fail(f'{checkpoint} was trained with another vocabulary than that of {data_dir}/: name the '
-                 f'--data_dir it was trained on, or train again with  python train.py --data_dir={data_dir}')
-        sources, targets = (list(read_lines(f'{data_dir}/{evaluate}.{lang}')) for lang in languages)
-        if len(sources) != len(targets) or not sources:
-            fail(f'{data_dir}/{evaluate} is damaged: run  python prepare.py --data_dir={data_dir}  again')
-        with result as file:                        # before the work, should it not be writable
-            began = time.perf_counter()
-            best = [found[0][0] for found in translated(sources)]
-            seconds = time.perf_counter() - began
-            if output:
-                file.writelines(line + '\n' for line in best)
-        print(f'{len(best):,} sentences in {seconds:.1f} s, {len(best) / seconds:,.0f} a second',
-              file=sys.stderr)
-        print_scores(best, targets)
-        print_scores_by_length(sources, best, targets)
-    elif 'text' in given:
-        with result as file:
-            show(text.split('\n'), file)
-    elif input and output and n_best == 1:
-        translate_file(read_lines(input), show)
-    elif input or output or not sys.stdin.isatty():
-        lines = read_lines(input) if input else decode_lines(sys.stdin.buffer, 'standard input')
-        with result as file:
-            while chunk := list(itertools.islice(lines, 100 * batch_size)):     # a part of the file at a time
-                show(chunk, file)
+        evaluate_split(translator, source_vocab, target_vocab)
+    elif input and output:
+        translate_file(write)
+    elif 'text' in given or input or output or not sys.stdin.isatty():
+        lines = iter(text.split('\n')) if 'text' in given else \
+            read_lines(input) if input else decode_lines(sys.stdin.buffer, 'standard input')
+        with open_output() as file:
+            while chunk := list(itertools.islice(lines, 100 * batch_size)):     # a part at a time
+                write(chunk, file)
     else:
-        print('A sentence, then Enter; an empty line or Ctrl-D ends.')
-        sys.stdin.reconfigure(encoding='utf-8', errors='replace')       # whatever the terminal's locale
-        with contextlib.suppress(ImportError):
-            import readline    # arrow keys, and what was typed before; Windows has its own
-        with contextlib.suppress(EOFError, KeyboardInterrupt):
-            while line := builtins.input('> '):
-                show([line], sys.stdout)
-                if unknown := unknown_words(split(normalise(line)), source_vocab):
-                    print(f'(never seen, or too rarely: {" ".join(unknown)})')
+        interactive(write, source_vocab)
 
 if __name__ == '__main__':
-    if hasattr(signal, 'SIGPIPE'):
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)       # python sample.py ... | head
-    interrupt_once()
     try:
-        main(parse_command_line(globals()))
-        sys.stdout.flush()
-    except KeyboardInterrupt:
-        print('stopped' + '; with --resume it goes on' * bool(input and output and n_best == 1),
-              file=sys.stderr)
-        sys.exit(130)
-    except OSError as error:
-        fail(f'cannot write {error.filename or "standard output"}: {error.strerror}')
+        run_script(main, globals(), 'stopped; from --input to --output it goes on with --resume')
     except RuntimeError as error:
         if not out_of_memory(error):
             raise
