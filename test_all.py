@@ -575,7 +575,7 @@ def start(*flags):
     if pid:
         return pid
     sys.argv[1:] = [*flags, *(['--resume'] if changed() else [])]
-    train.main(train.parse_command_line(vars(train)))
+    train.run_script(train.main, vars(train))
     os._exit(0)
 flags, out_dir, kills = sys.argv[1:], sys.argv[1].split('=')[1], int(sys.argv.pop())
 for _ in range(kills):
@@ -617,7 +617,7 @@ def test_two_processes_do_what_one_does():
     descend = write('descend.py', f"""import sys; sys.path.insert(0, {str(here)!r})
 import torch, train                             # plain descent: the change of a weight is its gradient
 torch.optim.AdamW = lambda parameters, rate, weight_decay, fused: torch.optim.SGD(parameters, rate)
-train.main(train.parse_command_line(vars(train)))
+train.run_script(train.main, vars(train))
 """)
     how = ('--data_dir=two --n_embd=32 --n_hidden=64 --warmup_steps=1 --learning_rate=1 --grad_clip=1e9 '
            '--weight_decay=0 --dropout=0 --batch_tokens=300 --log_interval=3 --eval_interval=2 '
@@ -1600,7 +1600,7 @@ def learning_rate_at(step, done):
     if step == 45: signal.raise_signal(signal.SIGINT)
     return true(step, done)
 train.learning_rate_at = learning_rate_at
-train.main(train.parse_command_line(vars(train)))
+train.run_script(train.main, vars(train))
 ''')
     def read(folder):
         return sample.read_checkpoint(f'{work.name}/{folder}/last.pt')
@@ -1613,7 +1613,7 @@ train.main(train.parse_command_line(vars(train)))
 import train
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))
-train.main(train.parse_command_line(vars(train)))
+train.run_script(train.main, vars(train))
 ''')
     refused([full, '--out_dir=again', '--resume'], 'again/', 'disk full')
     run('train.py --out_dir=again --resume')
