@@ -8,6 +8,9 @@ Draw what train.py logged and what a model looks at, as SVG and one HTML page th
 
 train.py draws the page anew at every evaluation; in a browser it reloads itself while training goes on.
 """
+import signal
+if __name__ == '__main__':                          # until main() runs, Ctrl-C ends the script without a word
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 import difflib, html, json, math, time
 
 import torch

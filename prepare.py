@@ -11,6 +11,9 @@ From a corpus to data/: pairs of sentences that translate each other, downloaded
 Writes data/{train,valid,test}.LANG, UTF-8 and one sentence a line, and data/meta.json: what was read, dropped
 and kept. Downloads stay in data/downloads/: one that was interrupted is continued, one that is whole is used.
 """
+import signal
+if __name__ == '__main__':                          # until main() runs, Ctrl-C ends the script without a word
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 import collections, contextlib, gzip, hashlib, heapq, html, io, itertools, json, os, random, shutil, sys
 import tarfile, textwrap, threading, time, zipfile, zlib
 

@@ -15,6 +15,9 @@ From Python, in this folder:
     model, source_vocab, target_vocab = load('checkpoints/best.pt')
     translate(['Ein Hund schläft.'], model, source_vocab, target_vocab)   # [[('A dog is sleeping.', -0.3)]]
 """
+import signal
+if __name__ == '__main__':                          # until main() runs, Ctrl-C ends the script without a word
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 import builtins, collections, contextlib, itertools, math, os, sys, time, warnings
 from concurrent.futures import ThreadPoolExecutor
 

@@ -216,6 +216,17 @@ print([text, rate, steps, plot], given)
                         ('tokenizer.py --lexicon_pairs=0', 'gone'), ('plot.py --hidden=3', '--help')]:
         refused(flag, right)
 
+def test_ctrl_c_while_torch_loads_leaves_no_traceback():
+    for library in 'numpy', 'torch', 'regex':           # which take a long time to load here
+        write(f'slow/{library}.py', 'import time; print("loading", flush=True); time.sleep(60)')
+    for script in [*(f'{name}.py' for name in SCRIPTS), 'lessons/04_attention.py']:
+        process = subprocess.Popen([sys.executable, str(here / script)], text=True, cwd=work.name,
+                                   env={**os.environ, 'PYTHONPATH': f'{work.name}/slow'},
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        assert process.stdout.readline() == 'loading\n'
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=60)[1] == '' and process.returncode == -signal.SIGINT, script
+
 def test_standard_streams_that_are_closed_or_full():
     """A script started without them works; where they are full it ends in a line, never in a traceback."""
     script = write('prints.py', f'''import sys; sys.path.insert(0, {str(here)!r})

@@ -9,6 +9,9 @@ Reads what prepare.py wrote. Writes data/vocab.LANG.txt (word TAB count; a word'
 0) and data/{train,valid,test}.LANG.bin, which train.py maps into memory. The end of this file is what all
 scripts share: command line, errors, files, processes. It needs no torch.
 """
+import signal
+if __name__ == '__main__':                          # until main() runs, Ctrl-C ends the script without a word
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 import array, collections, contextlib, difflib, functools, hashlib, heapq, itertools, json, multiprocessing
 import os, signal, sys, tempfile, threading, time, unicodedata, zlib
 from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor

@@ -10,6 +10,9 @@ Train a translation model: on a GPU if there is one, otherwise on the CPU; with 
 Reads the token ids in data/. Writes best.pt, last.pt and log.jsonl in checkpoints/, and draws
 training_plots/index.html. Ctrl-C saves a checkpoint and stops.
 """
+import signal
+if __name__ == '__main__':                          # until main() runs, Ctrl-C ends the script without a word
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 import atexit, itertools, json, math, os, platform, signal, sys, time
 from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta

@@ -16,11 +16,12 @@ before training and after?
 
     python lessons/01_rnn_to_seq2seq.py
 """
+import course
+
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-import course
 import plot
 import train as training
 from course import best_loss, spread, table, train

@@ -15,11 +15,12 @@ tasks, to translate, to reverse or to shorten, is the hardest?
 
     python lessons/02_introduction.py
 """
+import course
+
 import itertools, random
 
 import torch
 
-import course
 import grammar
 import plot
 from course import evaluate, spread, table, train

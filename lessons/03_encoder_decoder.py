@@ -18,13 +18,14 @@ than after the true ones? What does it bring to read the source in reverse?
     python tokenizer.py --data_dir=data/multi30k.fr
     python lessons/03_encoder_decoder.py --data_dir=data/multi30k.fr --dropout=0.3 --max_steps=2000
 """
+import course
+
 import math
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-import course
 import plot
 import train as training
 from course import best_loss, evaluate, spread, table, train

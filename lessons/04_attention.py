@@ -16,12 +16,13 @@ word, and could the translation be right all the same?
 
 What came out, exercises, laboratory notes: 04_attention.md
 """
+import course
+
 import random
 
 import numpy as np
 import torch
 
-import course
 import grammar
 import plot
 from course import best_loss, evaluate, spread, table, train

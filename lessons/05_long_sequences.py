@@ -17,9 +17,10 @@ length, if each batch has equally many sentences?
 
 What came out, exercises, laboratory notes: 05_long_sequences.md
 """
+import course
+
 import collections, random, statistics
 
-import course
 import plot
 from course import best_loss, evaluate, spread, table, train
 from sample import load, translate

@@ -16,9 +16,10 @@ that the model itself thinks better? What happens to the length of the translati
 
 What came out, exercises, laboratory notes: 06_beam_search.md
 """
+import course
+
 import sys, time
 
-import course
 import plot
 from course import table
 from model import choose_device, choose_dtype, keep_freed_memory

@@ -12,11 +12,13 @@ long? Which remedy helps most, and which costs nothing?
     python lessons/07_very_long_sentences.py --data_dir=data/mix --lengths=15,25,35,45,70 --n_hidden=384 \
         --batch_tokens=1500 --learning_rate=4e-3 --max_steps=3000
 """
+import course
+
 import collections, itertools, random, re, statistics
 
 import torch
 
-import course, grammar, plot
+import grammar, plot
 from sample import attention_weights, bleu, load, ngrams, pad, translate
 from tokenizer import EOS, read_lines, read_meta, split
 

@@ -14,9 +14,10 @@ training, and which translates faster, short sentences and long ones?
     python lessons/08_seq2seq_vs_transformer.py --data_dir=data/multi30k --dropout=0.3 --max_minutes=8
     python lessons/08_seq2seq_vs_transformer.py --data_dir=data/mix --sizes= --max_minutes=20
 """
+import course
+
 import time
 
-import course
 import plot
 from course import best_loss, evaluate, spread, table, train, values
 from model import choose_device, choose_dtype, keep_freed_memory

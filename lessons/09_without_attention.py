@@ -14,9 +14,10 @@ between? From which distance on, with either kind of words between? Does it help
     python lessons/09_without_attention.py
     python lessons/09_without_attention.py --max_steps=2000
 """
+import course
+
 import itertools, random
 
-import course
 import grammar
 import plot
 from course import spread, table, train

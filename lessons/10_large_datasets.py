@@ -13,13 +13,14 @@ which saves most time, and which of them cost loss?
     python lessons/10_large_datasets.py
     python lessons/10_large_datasets.py --max_steps=400 --learning_rate=5e-3
 """
+import course
+
 import itertools, random, statistics, time
 
 import numpy as np
 import torch
 from torch.nn import functional as F
 
-import course
 import plot
 import train as training
 from course import best_loss, spread, table, train, values

@@ -21,6 +21,7 @@ minutes? What costs more memory, a second layer or twice the state?
         --max_minutes=2
 """
 import course
+
 import plot
 from course import best_loss, evaluate, spread, table, train, values
 from tokenizer import read_ids, read_meta

@@ -14,9 +14,10 @@ than words left out? And with 10,000 pairs? Which synthetic sources look better,
     python lessons/12_data_augmentation.py
     python lessons/12_data_augmentation.py --data_dir=data/multi30k --sizes=2000,5000,10000 --max_steps=3000
 """
+import course
+
 import json, os, random, statistics
 
-import course
 import plot
 from course import evaluate, spread, table, train, write
 from sample import bleu

@@ -1,4 +1,7 @@
 """What the lessons share: the project's commands, run as a reader would type them, and their results."""
+import signal                   # lessons import this file first
+signal.signal(signal.SIGINT, signal.SIG_DFL)    # until main() runs, Ctrl-C ends in silence
+
 import contextlib, io, os, pathlib, runpy, shlex, statistics, subprocess, sys, zlib
 from unittest import mock
 
@@ -6,25 +9,21 @@ root = pathlib.Path(__file__).parent.parent
 sys.path.insert(0, str(root))
 
 import plot
-from tokenizer import atomic_write, fail, interrupt_once, parse_command_line
+from tokenizer import atomic_write, fail, run_script
 
 TINY = dict(n_embd=16, n_hidden=32, batch_tokens=300, max_steps=2, max_minutes=0, eval_interval=2,
             eval_sentences=2, log_interval=1)
 
 def run_lesson(main, script, **flags):
-    """Configure the lesson, whose globals are `script`, and call main(); Ctrl-C ends it in one line."""
-    interrupt_once()
-    try:
-        configure(script, **flags)
-        main()
-    except KeyboardInterrupt:
-        print('stopped; a training that has ended is not run again', file=sys.stderr)
-        raise SystemExit(130)
-
-def configure(script, **flags):
-    """Take the command line into the config; make toy data if there are none, with prepare.py's `flags`."""
+    """Configure the lesson, whose globals are `script`, and call main()."""
     toy, out_dir = script['data_dir'], script['out_dir']
-    parse_command_line(script)
+    def start(given):
+        configure(script, toy, out_dir, **flags)
+        main()
+    run_script(start, script, 'stopped; a training that has ended is not run again')
+
+def configure(script, toy, out_dir, **flags):
+    """Settings that follow from others; toy data if there are none, made with prepare.py's `flags`."""
     if smoke := script['smoke']:
         script.update(data_dir=toy.replace('toy', 'smoke'), seeds=1,
                       out_dir=script['out_dir'].replace('lesson', 'smoke'),
