@@ -1571,7 +1571,7 @@ def test_page():
 def test_ticks_are_round():
     assert [round(t, 9) for t in plot.round_ticks(0.13, 0.97)] == [0.2, 0.4, 0.6, 0.8]
     assert plot.round_ticks(0, 2000) == [0, 500, 1000, 1500, 2000]
-    found = [plot.short(n) for n in (0, 1500, 0.5, 250e3, 2.5e6, 1e-7)]
+    found = [plot.format_number(n) for n in (0, 1500, 0.5, 250e3, 2.5e6, 1e-7)]
     assert found == ['0', '1,500', '0.5', '250k', '2.5M', '1e-07']
 
 # -----------------------------------------------------------------------------
