@@ -6,7 +6,8 @@ From a corpus to data/: pairs of sentences that translate each other, downloaded
     python prepare.py --source_lang=en --target_lang=fr --data_dir=data/en-fr
     python prepare.py --dataset=multi30k --target_lang=fr --data_dir=data/multi30k
     python prepare.py --dataset=tatoeba --source_lang=en --target_lang=de --data_dir=data/tatoeba
-    python prepare.py --dataset=files --train_source=my.de.gz --train_target=my.en.gz
+    python prepare.py --train_source=my.de.gz --train_target=my.en.gz --data_dir=data/my
+    python prepare.py --train_source=my.tmx --data_dir=data/my
 
 Writes data/{train,valid,test}.LANG, UTF-8 and one sentence a line, and data/meta.json: what was read, dropped
 and kept. Downloads stay in data/downloads/: one that was interrupted is continued, one that is whole is used.
@@ -14,24 +15,24 @@ and kept. Downloads stay in data/downloads/: one that was interrupted is continu
 import signal
 if __name__ == '__main__':                          # until main() runs, Ctrl-C ends the script without a word
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-import collections, contextlib, gzip, hashlib, heapq, html, io, itertools, json, os, random, shutil, sys
-import tarfile, textwrap, threading, time, zipfile, zlib
+import collections, contextlib, glob, hashlib, heapq, html, importlib, io, itertools, json, os, pickle
+import platform, random, shutil, sys, tarfile, tempfile, threading, time, zipfile
 
 import numpy as np
 import requests
 import regex
 
-from tokenizer import Progress, atomic_writes, checksum, config_of, decode_lines, exclusive_lock, fail
-from tokenizer import next_flags, normalise, parallel_map, read_lines, run_script
+from tokenizer import Progress, atomic_writes, checksum, config_of, exclusive_lock, fail, next_flags
+from tokenizer import normalise, parallel_map, read_lines, run_script
 
 # -----------------------------------------------------------------------------
 # config
-dataset = 'auto'            # auto (wmt19, without a network toy) | wmt19 | multi30k | tatoeba | toy | files
+dataset = 'auto'            # wmt19 | multi30k | tatoeba | toy | files; auto: files if one is given, or wmt19
 source_lang = 'de'          # translate from this language ...
 target_lang = 'en'          # ... into this one
 data_dir = 'data'           # the folder to fill
 corpora = 'europarl,newscommentary'     # the corpora of wmt19 to train on, or how their names begin, or all
-max_pairs = 2000000         # training pairs at most, 0: no limit
+max_pairs = 2000000         # training pairs at most, a sample of all that are read, 0: all; of toy 50,000
 min_len = 1                 # words, split at spaces, that each side of a training pair has at least ...
 max_len = 128               # ... and at most, 0: no limit
 max_ratio = 2.5             # words of the longer side to words of the shorter, from 10 words on, 0: no limit
@@ -40,52 +41,42 @@ min_latin = 0.5             # fraction of latin letters in what is neither digit
 drop_identical = True       # drop a pair whose sides are the same
 drop_foreign = True         # drop a side of 5 words or more in another language; de, en and fr only
 drop_duplicates = True      # drop a pair that occurred before, in whichever corpus
-toy_pairs = 50000           # training pairs of the toy corpus
+overlap = 'none'            # sentences of validation and test that training may have: none | targets | all
 mirror = ''                 # a folder or an http address in which DATASET/FILE lies, tried before the origin
 verify = True               # compare sizes and checksums where they are known
-train_source = ''           # for files: one sentence a line, .gz allowed
+train_source = ''           # for files: a sentence a line, or .sgm, or .tsv, .tmx for both sides; .gz too
 train_target = ''           # for files: the translation of train_source, line by line
 valid_source = ''           # for files: without it, validation pairs are sampled from the training pairs
 valid_target = ''           # for files: the translation of valid_source
 test_source = ''            # for files: without it, test pairs are sampled from the training pairs
 test_target = ''            # for files: the translation of test_source
+columns = '1,2'             # for files: the columns of source and target in a .tsv
+decode_entities = False     # for files: &amp; becomes &, as it does in TMX and in what is downloaded
 workers = 0                 # processes that filter, 0: one for each core; the result is always the same
-seed = 1337                 # of the toy corpus, and of the pairs sampled for validation and test
+seed = 1337                 # of the toy corpus, and of whatever is sampled
 # -----------------------------------------------------------------------------
 # what there is. Each file: its origin, its bytes (0: unknown), its sha256 or md5 ('': unknown)
 
-FILES = {
-    'wmt19/europarl-v9.de-en.tsv.gz': (
-        'https://www.statmt.org/europarl/v9/training/europarl-v9.de-en.tsv.gz', 204454328,
-        'c2aef75d81bf06b22e4a9237319c1d53ba9668a13cb155c6b1361182cd3abc84'),
-    'wmt19/news-commentary-v14.de-en.tsv.gz': (
-        'https://data.statmt.org/news-commentary/v14/training/news-commentary-v14.de-en.tsv.gz', 39390551,
-        '8aaa98a77d38bd39dcbdbcb775f3b6c633700e4c10fd915cf3dc6b9bfd0f2dca'),
-    'wmt19/training-parallel-commoncrawl.tgz': (
-        'https://www.statmt.org/wmt13/training-parallel-commoncrawl.tgz', 918311367,
-        'c7a74e2ea01ac6c920123108627e35278d4ccb5701e15428ffa34de86fa3a9e5'),
-    'wmt19/wikititles-v1.de-en.tsv.gz': (
-        'https://data.statmt.org/wikititles/v1/wikititles-v1.de-en.tsv.gz', 17919359,
-        '24b0222ee87b6b8b3142c92f1b6f3c49374503fb066c46f190f00bf717a67102'),
-    'wmt19/rapid2019.de-en.zip': (
-        'https://s3-eu-west-1.amazonaws.com/tilde-model/rapid2019.de-en.zip', 111888392,
-        'ed5a10e57092715020334b918f6e114e5b6c7206bee3e956f2a1e2937c59c2e7'),
-    'wmt19/en-de.bicleaner07.tmx.gz': (
-        'https://s3.amazonaws.com/web-language-models/paracrawl/release3/en-de.bicleaner07.tmx.gz',
-        9091373722,
-        'fbeef288e4f1d294534be3afbf43469cf59938553436108d717873c1c50d34c7'),
-    'wmt19/news-commentary-v14.en-fr.tsv.gz': (
-        'https://data.statmt.org/news-commentary/v14/training/news-commentary-v14.en-fr.tsv.gz', 0, ''),
-    'wmt19/training-parallel-europarl-v7.tgz': (
-        'https://www.statmt.org/wmt13/training-parallel-europarl-v7.tgz', 657632379,
-        '0224c7c710c8a063dfd893b0cc0830202d61f4c75c17eb8e31836103d27d96e7'),
-    'wmt19/dev.tgz': (
-        'https://data.statmt.org/wmt19/translation-task/dev.tgz', 38654961,
-        '7a7deccf82ebb05ba508dba5eb21356492224e8f630ec4f992132b029b4b25e7'),
-    'wmt19/test.tgz': (
-        'https://data.statmt.org/wmt19/translation-task/test.tgz', 0, '84de7162d158e28403103b01aeefc39a'),
-    'tatoeba/deu-eng.zip': ('https://www.manythings.org/anki/deu-eng.zip', 0, ''),     # these two grow
-    'tatoeba/fra-eng.zip': ('https://www.manythings.org/anki/fra-eng.zip', 0, '')}
+WMT19 = [
+    ('https://www.statmt.org/europarl/v9/training/europarl-v9.de-en.tsv.gz', 204454328,
+     'c2aef75d81bf06b22e4a9237319c1d53ba9668a13cb155c6b1361182cd3abc84'),
+    ('https://data.statmt.org/news-commentary/v14/training/news-commentary-v14.de-en.tsv.gz', 39390551,
+     '8aaa98a77d38bd39dcbdbcb775f3b6c633700e4c10fd915cf3dc6b9bfd0f2dca'),
+    ('https://www.statmt.org/wmt13/training-parallel-commoncrawl.tgz', 918311367,
+     'c7a74e2ea01ac6c920123108627e35278d4ccb5701e15428ffa34de86fa3a9e5'),
+    ('https://data.statmt.org/wikititles/v1/wikititles-v1.de-en.tsv.gz', 17919359,
+     '24b0222ee87b6b8b3142c92f1b6f3c49374503fb066c46f190f00bf717a67102'),
+    ('https://s3-eu-west-1.amazonaws.com/tilde-model/rapid2019.de-en.zip', 111888392,
+     'ed5a10e57092715020334b918f6e114e5b6c7206bee3e956f2a1e2937c59c2e7'),
+    ('https://s3.amazonaws.com/web-language-models/paracrawl/release3/en-de.bicleaner07.tmx.gz', 9091373722,
+     'fbeef288e4f1d294534be3afbf43469cf59938553436108d717873c1c50d34c7'),
+    ('https://data.statmt.org/news-commentary/v14/training/news-commentary-v14.en-fr.tsv.gz', 0, ''),
+    ('https://www.statmt.org/wmt13/training-parallel-europarl-v7.tgz', 657632379,
+     '0224c7c710c8a063dfd893b0cc0830202d61f4c75c17eb8e31836103d27d96e7'),
+    ('https://data.statmt.org/wmt19/translation-task/dev.tgz', 38654961,
+     '7a7deccf82ebb05ba508dba5eb21356492224e8f630ec4f992132b029b4b25e7'),
+    ('https://data.statmt.org/wmt19/translation-task/test.tgz', 0, '84de7162d158e28403103b01aeefc39a')]
+ORIGIN = 'https://raw.githubusercontent.com/multi30k/dataset/master/data/task1/raw'
 MULTI30K = {
     'train.de': '726e39b2fa9eb9ffb6dc763fb35a179f80fae06ffc5d28b6ace5faa883de28a6',
     'train.en': 'd79cfa999dd4c51d2cb42499b6796d5a882c3a8a961923c25a898c90f8bbd56f',
@@ -97,10 +88,11 @@ MULTI30K = {
     'test_2016_flickr.en': '611d361c6334bc7246101d48097c13cf5c4413c5befc793cc629934359d532d9',
     'test_2016_flickr.fr': '6d326e188d259fb1d04ac19eae3af956559b3a0b93d7635e56c90987c40c8b90',
     'train.cs': '', 'val.cs': '', 'test_2016_flickr.cs': ''}
-FILES.update({
-    f'multi30k/{name}.gz': (
-        f'https://raw.githubusercontent.com/multi30k/dataset/master/data/task1/raw/{name}.gz', 0, digest)
-    for name, digest in MULTI30K.items()})
+FILES = {f'wmt19/{url.rpartition("/")[2]}': (url, size, digest) for url, size, digest in WMT19}
+FILES |= {f'multi30k/{name}.gz': (f'{ORIGIN}/{name}.gz', 0, digest)
+          for name, digest in MULTI30K.items()}
+FILES |= {f'tatoeba/{name}': (f'https://www.manythings.org/anki/{name}', 0, '')     # these two grow
+          for name in ('deu-eng.zip', 'fra-eng.zip')}
 
 # the training corpora of wmt19: the file, and in an archive the member, whose name a language completes
 CORPORA = {
@@ -127,7 +119,7 @@ NEWSTEST = {
 HEADERS = {'User-Agent': 'Mozilla/5.0 (X11; Linux x86_64) nanoseq2seq',     # some servers refuse python's own
            'Accept-Encoding': 'identity'}                                   # a .gz has to stay packed
 TIMEOUTS = 20, 60                                   # seconds to connect, and to wait for the next byte
-NETWORK_ERRORS = requests.RequestException, requests.packages.urllib3.exceptions.HTTPError
+NETWORK_ERRORS = requests.RequestException, requests.packages.urllib3.exceptions.HTTPError, ValueError
 
 class Unreachable(Exception):
     """Says which file is not available, why, and what to do."""
@@ -156,9 +148,23 @@ def fetch(names):
             raise Unreachable(not_available(name, paths[name], urls[name], problems))
     sizes = {name: next(answers[url][1] for url in urls[name] if not problems[url]) for name in urls}
     print_download_size([(sizes[name] or FILES[name][1], f'{paths[name]}.part') for name in urls])
+    if any(name.startswith('wmt19/') for name in urls) and not has_gpu():
+        print(WITHOUT_GPU, flush=True)
     for name in urls:
         fetch_file(name, paths[name], urls[name], problems)
     return [paths[name] for name in names]
+
+WITHOUT_GPU = '''no GPU was found here: for each million pairs of WMT19 two cores train two to five hours, and
+that several times. What takes less (Ctrl-C ends this):
+    --dataset=toy                         three minutes, and no download
+    --dataset=multi30k                    ten minutes
+    --dataset=wmt19 --max_pairs=200000    an hour'''
+
+def has_gpu():
+    """Whether torch is likely to find one: a guess, since to import torch takes seconds."""
+    nvidia = glob.glob('/dev/nvidia[0-9]*') or shutil.which('nvidia-smi')
+    return (platform.system(), platform.machine()) == ('Darwin', 'arm64') or os.path.exists('/dev/kfd') or \
+        bool(nvidia) and os.environ.get('CUDA_VISIBLE_DEVICES') not in ('', '-1')
 
 def check_urls(urls, seconds=15):
     """
@@ -169,7 +175,7 @@ def check_urls(urls, seconds=15):
     def ask(url):
         try:
             response = requests.head(url, headers=HEADERS, timeout=seconds, allow_redirects=True)
-            status, size = response.status_code, int(response.headers.get('Content-Length', 0))
+            status, size = response.status_code, body_size(response)
             missing = 400 <= status < 500 and status not in (405, 429)      # if only busy, download() waits
             answers[url] = f'HTTP {status}' if missing else '', size
         except NETWORK_ERRORS as error:
@@ -181,6 +187,11 @@ def check_urls(urls, seconds=15):
     for thread in threads:
         thread.join(max(deadline - time.monotonic(), 0))
     return dict(answers)
+
+def body_size(response):
+    """The bytes that a response announces, 0 if it does not or if what it says is no number."""
+    size = response.headers.get('Content-Length', '').partition(',')[0]     # the same twice: '10, 10'
+    return int(size) if regex.fullmatch('[0-9]{1,18}', size) else 0
 
 def explain(error):
     """A network error in a few words."""
@@ -266,14 +277,14 @@ def continue_download(url, part):
             if headers.get('Content-Range') == f'bytes */{begin}':
                 return ''
             os.remove(part)
-        if status not in (200, 206):
+        if status not in (200, 206 if begin else 200):
             return f'HTTP {status}'
         begin = begin if status == 206 else 0       # 200: the whole file comes
-        size = begin + int(headers['Content-Length']) if 'Content-Length' in headers else 0
+        size = body_size(response) and begin + body_size(response)
         etag = headers.get('ETag', 'W/')            # a weak one, W/, does not vouch for every byte
         bar = Progress(url.rpartition('/')[2], 'bytes', begin)
         with open(part, 'ab' if begin else 'wb') as file:
-            with open(tag, 'w') as tag_file:
+            with open(tag, 'w', encoding='utf-8') as tag_file:
                 tag_file.write(headers.get('Last-Modified', '') if etag.startswith('W/') else etag)
             while block := response.raw.read(1 << 16, decode_content=False):
                 file.write(block)
@@ -304,50 +315,89 @@ class CountingFile(io.FileIO):
 def fail_corrupt(path, why):
     """Give up on a file that cannot be what it should be."""
     origin = next((FILES[name][0] for name in FILES if path.endswith(name)), '')
-    fail(f'{path} is damaged ({why})' + f': replace it,  curl -L -o {path} {origin}' * bool(origin))
+    why = ' '.join(str(why).split()) or type(why).__name__
+    fail(f'{path} is damaged, or of a kind that Python cannot read ({why})'
+         + f': replace it,  curl -L -o {path} {origin}' * bool(origin))
+
+PACKED = {'.gz': 'gzip', '.tgz': 'gzip', '.bz2': 'bz2', '.xz': 'lzma'}      # endings and Python's modules
+ARCHIVE = regex.compile(r'\.(tgz|tbz2?|txz|tar(\.\w+)?|zip|7z|rar|zst)$', regex.IGNORECASE)
 
 @contextlib.contextmanager
 def open_member(path, member):
-    """A file, a .gz, or one member of an archive, to read bytes from."""
-    if path.endswith(('.tgz', '.tar.gz', '.zip')) and not member:
-        fail(f'{path} is an archive: unpack it, or give a .gz')
+    """A file, packed or not, or one member of an archive, to read bytes from."""
+    if ARCHIVE.search(path) and not member:
+        fail(f'{path} is an archive: unpack it, or give a .gz, .bz2 or .xz')
     with contextlib.ExitStack() as stack:
-        raw = stack.enter_context(io.BufferedReader(CountingFile(path), 1 << 16))
-        packed = gzip.GzipFile(fileobj=raw) if path.endswith(('.gz', '.tgz')) else raw
+        file = packed = stack.enter_context(io.BufferedReader(CountingFile(path), 1 << 16))
+        if module := PACKED.get(os.path.splitext(path)[1].lower()):
+            file = packed = importlib.import_module(module).open(file)
         if path.endswith('.tgz'):
             archive = stack.enter_context(tarfile.open(fileobj=packed, mode='r|'))
-            found = next((info for info in archive if info.name == member), None)
+            found = find_member(archive, member, os.path.getsize(path))
             file = found and archive.extractfile(found)
         elif path.endswith('.zip'):
-            archive = stack.enter_context(zipfile.ZipFile(raw))
+            archive = stack.enter_context(zipfile.ZipFile(packed))
             found = next((name for name in archive.namelist() if name.rpartition('/')[2] == member), None)
             file = found and stack.enter_context(archive.open(found))
-        else:
-            file = packed
         yield file or fail_corrupt(path, f'it holds no {member}')
         while path.endswith('.tgz') and packed.read(1 << 20):
             pass                                    # to the end, where the checksum stands
 
-def read_member(path, member=''):
-    """The lines of a file, packed or not."""
+def find_member(archive, member, size):
+    """A member of a .tgz of `size` bytes, or None. To read what a header claims may take years."""
+    for info in archive:
+        if info.size > 1100 * size or info.issparse():      # gzip packs at most 1,032 bytes into one
+            raise ValueError(f'a member of {info.size:,} bytes')
+        if info.name.removeprefix('./') == member:
+            return info
+
+LINE, UNIT, SEGMENT = (regex.compile(end, regex.IGNORECASE) for end in (b'\n', b'</tu>', b'</seg *>'))
+
+def read_member(path, member='', end=LINE):
+    """
+    The lines of a file, packed or not, or what else ends with `end`. One that is not UTF-8 has U+FFFD in it,
+    for which its pair is dropped. Status 2 if more than one in 1,000 are, which means another encoding.
+    """
+    name, number, invalid = f'{path}:{member}' if member else path, 0, []
+    def check_encoding(number):
+        if 1000 * len(invalid) > number:
+            fail(f'{name}, line {invalid[0]} is not UTF-8, nor are {len(invalid) - 1} more: convert it, as '
+                 'with  iconv -f ITS_ENCODING -t utf-8')
     try:
         with open_member(path, member) as file:
-            lines = decode_lines(io.BufferedReader(file, 1 << 16), f'{path}:{member}' if member else path)
-            first = next(lines, None)
-            if first is None:
-                fail(f'{path} is empty')
-            yield from itertools.chain([first], lines)
-    except (EOFError, RuntimeError, UnicodeDecodeError,
-            gzip.BadGzipFile, tarfile.TarError, zipfile.BadZipFile, zlib.error) as error:
+            for number, record in enumerate(split_records(file, end), 1):
+                record = record.replace(b'\0', b'\xff')     # half of UTF-16 is NUL, and text has none
+                try:
+                    text = record.decode()
+                except UnicodeDecodeError:
+                    text = record.decode(errors='replace')
+                    invalid.append(number)
+                    check_encoding(number + 10000)
+                yield text
+    except Exception as error:                      # a damaged archive raises whatever it leads to
+        if getattr(error, 'strerror', None):
+            fail(f'cannot read {path}: {error.strerror}')
         fail_corrupt(path, error)
-    except OSError as error:
-        fail(f'cannot read {path}: {error.strerror}')
+    if not number:
+        fail(f'{path} is empty')
+    check_encoding(number)
 
-def read_sgm(path, member):
-    """The segments of an SGM file, as sacrebleu takes them: by a pattern, since it is not valid XML."""
-    for line in read_member(path, member):
-        if line.startswith('<seg '):
-            yield regex.sub(r'<seg.*?>(.*)</seg>.*?', r'\1', line)
+def split_records(file, end):
+    """What lies between one `end` and the next in a binary file."""
+    rest = b''
+    while block := file.read(max(1 << 16, len(rest))):
+        *records, rest = end.split(rest + block)
+        yield from records
+        if len(rest) > 1 << 24:                     # another kind of file
+            raise ValueError(f'16 MB without {end.pattern}')
+    if rest:
+        yield rest
+
+def read_sgm(path, member=''):
+    """The segments of an SGM file by a pattern, as sacreBLEU takes them, since it is not valid XML."""
+    for text in read_member(path, member, SEGMENT):
+        _, *segment = regex.split('<seg[^>]*>', text, flags=regex.IGNORECASE)
+        yield from segment[-1:]                     # none after the last end
 
 def zip_parallel(read, source, target):
     """Pairs of two files, (path,) or (archive, member), in which line n translates line n."""
@@ -359,39 +409,55 @@ def zip_parallel(read, source, target):
             fail(f'{":".join(source)} has {n:,} lines and {":".join(target)} {m:,}: line must translate line')
         yield pair
 
-def read_tsv(lines, langs):
-    """Pairs from lines of which column n is langs[n]. Without the csv module: a quote is only a quote."""
-    source, target = langs.index(source_lang), langs.index(target_lang)
+def read_tsv(lines, source, target):
+    """Pairs from two columns, numbered from 0, of lines. Without the csv module: a quote is only a quote."""
     for line in lines:
-        cells = line.split('\t') + ['']
+        cells = line.split('\t') + [''] * (source + target)
         yield cells[source], cells[target]
 
-ENTITY = regex.compile('& ?(apos|quot|lt|gt|#[0-9]{1,7}|#x[0-9a-fA-F]{1,6});')
-
-def unescape(text):
-    """Entities as ParaCrawl has them: escaped twice, or with a space inside. '&amp;lt;' and '& lt;' -> '<'"""
-    if '&' in text:
-        text = ENTITY.sub(lambda match: html.unescape(f'&{match[1]};'), text.replace('&amp;', '&'))
-    return text
+VARIANT = regex.compile(r"""[^>]*?lang\s*=\s*["']\s*(([a-z]+)[\w-]*)[^>]*>.*?<seg(?:\s[^>]*)?>(.*?)</seg""",
+                        regex.DOTALL | regex.IGNORECASE)
+# elements with code of another program in them go, of which <ph>, <it> and <ut> can stand between two words;
+# of <hi> and <sub>, which hold text, only the tags go
+CODE = regex.compile(r'<(?:bpt|ept|(ph|it|ut))\b[^>]*(?:/>|>(?:(?!<(?:bpt|ept|ph|it|ut)\b).)*?</[beipu]\w+>)',
+                     regex.DOTALL)
+TAG = regex.compile(r'</?(?:hi|sub)\b[^>]*>')
 
 def read_tmx(path):
-    """Pairs from the units of a TMX file, line by line: as a tree it would not fit in memory."""
-    lines = []
-    for line in read_member(path):
-        lines.append(line)
-        if len(lines) > 10000:
-            fail_corrupt(path, 'a unit without an end')
-        if '</tu>' not in line:
-            continue
-        *units, rest = '\n'.join(lines).split('</tu>')
-        lines = [rest]
-        for unit in units:
-            texts, (before, *segments) = {}, unit.split('<seg>')
-            for segment in segments:                # either language can come first
-                _, known, lang = before.rpartition('xml:lang="')
-                texts[known and lang[:2].lower()] = segment.partition('</seg>')[0]
-                before = segment
-            yield unescape(texts.get(source_lang, '')), unescape(texts.get(target_lang, ''))
+    """
+    Pairs from the units of a TMX file, one unit at a time: as a tree it would not fit in memory. Of several
+    variants in a language it takes the one that has the very code (en before en-GB), else the first.
+    """
+    unit, codes = '', [lang.lower() for lang in (source_lang, target_lang)]
+    for unit in read_member(path, end=UNIT):
+        texts = {}
+        for variant in unit.split('<tuv')[1:]:      # either language can come first
+            if found := VARIANT.match(variant):
+                code, language, text = found.groups()
+                texts.setdefault(code.lower(), text)
+                texts.setdefault(f'{language.lower()}-*', text)
+        if '<tuv' in unit:
+            yield tuple(without_markup(texts.get(code) or texts.get(f'{regex.split("[-_]", code)[0]}-*', ''))
+                        for code in codes)
+    if '</tmx' not in unit:
+        fail_corrupt(path, 'it has no end')
+
+def without_markup(text):
+    """'Press <ph>&lt;F1&gt;</ph> <hi>now</hi>.' -> 'Press   now.'"""
+    found = '<' in text
+    while found:                                    # from the inside out
+        text, found = CODE.subn(lambda match: ' ' * bool(match[1]), text)
+    return TAG.sub('', text)
+
+ENTITY = regex.compile('& ?(apos|quot|lt|gt|#[0-9]{1,7}|#x[0-9a-fA-F]{1,6});|&([a-zA-Z]+);')
+
+def unescape(pairs):
+    """Decode entities, also those escaped twice or with a space inside: '&amp;lt;' and '& lt;' -> '<'"""
+    def decode(match):
+        known = match[1] or f'{match[2]};' in html.entities.html5
+        return html.unescape(f'&{match[1] or match[2]};') if known else match[0]
+    for pair in pairs:
+        yield tuple(ENTITY.sub(decode, text.replace('&amp;', '&')) if '&' in text else text for text in pair)
 
 # -----------------------------------------------------------------------------
 # the data sets: each gives {corpus: training pairs}, validation pairs and test pairs
@@ -415,7 +481,7 @@ def wmt19():
         chosen.update((corpus, known[corpus]) for corpus in matches)
     files = [file for file, _ in (*chosen.values(), *NEWSTEST[langs])]
     *paths, valid, test = fetch([f'wmt19/{file}' for file in files])
-    train = {corpus: read_corpus(path, member, langs)
+    train = {corpus: unescape(read_corpus(path, member, langs))
              for path, (corpus, (_, member)) in zip(paths, chosen.items())}
     (_, valid_members), (_, test_members) = NEWSTEST[langs]
     return train, read_newstest(valid, valid_members), read_newstest(test, test_members)
@@ -423,7 +489,7 @@ def wmt19():
 def read_corpus(path, member, langs):
     """The pairs of a training corpus of wmt19: a table, TMX, or two members of an archive."""
     if path.endswith('.tsv.gz'):
-        return read_tsv(read_member(path), langs)
+        return read_tsv(read_member(path), langs.index(source_lang), langs.index(target_lang))
     if path.endswith('.tmx.gz'):
         return read_tmx(path)
     return zip_parallel(read_member, (path, member + source_lang), (path, member + target_lang))
@@ -440,7 +506,7 @@ def multi30k():
                    for lang in (source_lang, target_lang)])
     pairs = zip(paths[::2], paths[1::2])
     train, valid, test = (zip_parallel(read_member, (source,), (target,)) for source, target in pairs)
-    return {'multi30k': train}, valid, test
+    return {'multi30k': unescape(train)}, valid, test
 
 def tatoeba():
     """Everyday sentences, short, many of them with several translations."""
@@ -450,7 +516,8 @@ def tatoeba():
     other = target_lang if source_lang == 'en' else source_lang
     code = {'de': 'deu', 'fr': 'fra'}[other]
     path, = fetch([f'tatoeba/{code}-eng.zip'])
-    pairs = list(read_tsv(read_member(path, f'{code}.txt'), ['en', other]))
+    lines = read_member(path, f'{code}.txt')        # English, the other language, newer ones who wrote it
+    pairs = list(read_tsv(lines, *((0, 1) if source_lang == 'en' else (1, 0))))
     return {'tatoeba': pairs}, *train_test_split(pairs)
 
 def files():
@@ -458,12 +525,11 @@ def files():
     given = {'train': (train_source, train_target), 'valid': (valid_source, valid_target),
              'test': (test_source, test_target)}
     check_own_files(given)
-    def pairs(split):
-        source, target = given[split]
-        return zip_parallel(read_member, (source,), (target,))
-    splits = {split: pairs(split) for split, (source, _) in given.items() if source}
+    splits = {split: read_own(*paths) for split, paths in given.items() if paths[0]}
+    for split in splits:
+        check_sides(split, *given[split])
     if len(splits) < 3:
-        for split, sampled in zip(('valid', 'test'), train_test_split(pairs('train'))):
+        for split, sampled in zip(('valid', 'test'), train_test_split(read_own(*given['train']))):
             if split not in splits:
                 splits[split] = sampled
                 print(f'{split}: {len(sampled):,} pairs sampled from the training pairs')
@@ -473,14 +539,59 @@ def check_own_files(given):
     """Both sides of a split, or none; files that exist and that the result does not overwrite."""
     results = {os.path.realpath(f'{data_dir}/{split}.{lang}')
                for split, lang in itertools.product(given, (source_lang, target_lang))}
+    if not regex.fullmatch('[1-9][0-9]?,[1-9][0-9]?', columns):
+        fail(f'--columns={columns}: give the columns of source and target, as 1,2')
     for split, (source, target) in given.items():
-        if bool(source) != bool(target) or split == 'train' and not source:
+        both = kind_of(source) in ('.tsv', '.tmx')
+        if both and target:
+            fail(f'{source} holds both sides: leave --{split}_target out')
+        if bool(source) != bool(target or both) or split == 'train' and not source:
             fail(f'--dataset=files needs --{split}_source=... and --{split}_target=...')
         for path in filter(None, (source, target)):
             if not os.path.isfile(path):            # a pipe could be read only once
                 fail(f'{path} is not a file')
             if os.path.realpath(path) in results:
                 fail(f'{path} would be overwritten: choose another --data_dir, or another name for it')
+
+def kind_of(path):
+    """'corpus.TMX.gz' -> '.tmx'"""
+    path, ending = os.path.splitext(path.lower())
+    return os.path.splitext(path)[1] if ending in PACKED else ending
+
+def read_own(source, target):
+    """The pairs of two files, line by line or segment by segment, or of one table or TMX file."""
+    def read_side(path):
+        return (read_sgm if kind_of(path) in ('.sgm', '.sgml') else read_member)(path)
+    if kind_of(source) == '.tmx':
+        return unescape(read_tmx(source))
+    if kind_of(source) == '.tsv':
+        pairs = read_tsv(read_member(source), *(int(column) - 1 for column in columns.split(',')))
+    else:
+        pairs = zip_parallel(read_side, (source,), (target,))
+    return unescape(pairs) if decode_entities else pairs
+
+UNSPACED = regex.compile(r'[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]')
+
+def check_sides(split, source, target):
+    """By its first pairs: has a split its sides in the right places, and spaces between the words?"""
+    with contextlib.closing(read_own(source, target)) as pairs:
+        sides = list(zip(*normalise_pairs(itertools.islice(pairs, 1000))))
+    if drop_foreign and [language_of(side) for side in sides] == [target_lang, source_lang]:
+        fail(f'{source} looks like {target_lang} and {target or "its other side"} like {source_lang}: '
+             f'they look swapped. Swap --{split}_source and --{split}_target (of a table --columns), or '
+             '--source_lang and --target_lang')
+    for path, texts in zip((source, target or source), sides):
+        text = ' '.join(texts)
+        letters, words = len(UNSPACED.findall(text)), sum(1 for _ in filter(UNSPACED.search, text.split(' ')))
+        if letters > max(len(text) / 2, 6 * words):
+            print(f'warning: {path} has no spaces between words, which a vocabulary of words needs: put some '
+                  'there with a word segmenter', file=sys.stderr)
+
+def language_of(texts):
+    """Of de, en and fr the one whose function words are the most frequent, '' if even they are rare."""
+    words = collections.Counter(itertools.chain.from_iterable(text.split(' ') for text in texts))
+    hits = {lang: sum(words[word] for word in known) for lang, known in FUNCTION_WORDS.items()}
+    return max(hits, key=hits.get) if 4 * max(hits.values()) > sum(words.values()) else ''
 
 def toy():
     """Sentences of our own grammar, as many as one wants, without a network."""
@@ -489,20 +600,19 @@ def toy():
     except ImportError:
         fail('the toy corpus needs lessons/grammar.py beside prepare.py: it is missing')
     check_languages('the toy corpus', LANGS)
-    if toy_pairs < 1:
-        fail('--toy_pairs is at least 1')
     rng = random.Random(seed)
-    trees = (sample_tree(rng) for _ in range(10 * toy_pairs + 10000))   # ends even if the filter drops all
+    trees = (sample_tree(rng) for _ in range(10 * max_pairs + 10000))   # ends even if the filter drops all
     pairs = ((realise(tree, source_lang), realise(tree, target_lang)) for tree in trees)
     valid, test = list(itertools.islice(pairs, 1000)), list(itertools.islice(pairs, 1000))
     return {'toy': pairs}, valid, test
 
 def train_test_split(pairs):
     """
-    Sample pairs for validation and test, a twentieth of all for each, at most 1,000, without a sentence that
-    occurs twice, in one pass that holds 20,000 pairs. The filter drops from training what shares a sentence.
+    Sample pairs for validation and test, a twentieth of all for each, at most 1,000, in one pass that holds
+    20,000 pairs. They are good ones, in which no sentence occurs twice that training may not have.
     """
-    rng, chosen, seen, bar = random.Random(seed), [], set(), Progress('sampling', 'pairs')
+    rng, chosen, seen, reasons = random.Random(seed), [], set(), collections.Counter()
+    bar = Progress('sampling', 'pairs')
     def watched():
         for number, pair in enumerate(pairs):
             yield pair
@@ -510,11 +620,16 @@ def train_test_split(pairs):
                 bar.show(number, CountingFile.fraction())
     sample = heapq.nsmallest(20 * 1000, watched(), key=lambda pair: rng.random())
     bar.close()
-    for source, target in normalise_pairs(sample):
-        if source and target and not {source, target} & seen:
-            chosen.append((source, target))
-            seen |= {source, target}
-    size = max(len(sample) // 20, 1)
+    for pair in normalise_pairs(sample):
+        sentences, words = {pair[side] for side in HELD_OUT[overlap]}, [text.split(' ') for text in pair]
+        reason = 'duplicate' if sentences & seen else rejection_reason(pair, words)
+        reasons[reason] += 1
+        if reason == 'kept':
+            chosen.append(pair)
+            seen |= sentences
+    if len(chosen) < 2:
+        fail_empty('good', [reasons])
+    size = max(min(len(sample) // 20, len(chosen) // 2), 1)
     return chosen[:size], chosen[size:2 * size]
 
 # -----------------------------------------------------------------------------
@@ -522,40 +637,43 @@ def train_test_split(pairs):
 
 NO_LETTER = bytes(byte for byte in range(128) if not chr(byte).isalpha())
 NO_LATIN, SIGN = regex.compile(r'\P{Latin}+'), regex.compile(r'[^\p{Latin}\p{N}\s]')
-# a word of two languages stands in both lists, and so decides nothing
+# a word of two languages stands in both lists, and so decides nothing: man, hat and son are English too
 FUNCTION_WORDS = dict(
     de='''der die das den dem des ein eine einen einem einer eines und oder aber nicht nichts ist sind war
     waren was wird werden wurde wurden kann will hat hast haben hatte sich auch auf aus bei mit nach von vom
     zu zum zur in im an am über unter für durch ich er sie es wir ihr ihm ihn ihre du dir dich uns euch mir
     mich wer wo wenn als wie so all dass daß noch nur diese dieser dieses mehr sein seine sehr hier ja nein
-    de la on plus je man''',
+    de la on plus je man tu her not mais these''',
     en='''the a an of and to is are was were be been am has have had that this these those it its it's he
     him she me they them we you i my your his her their not no with for from by in on at as so all but or if
     which who what there will would can could should do does did don't didn't than more into our how very
-    die war de la plus''',
+    die war de la plus man hat son pour''',
     fr='''le la les un une des du de et est sont a dans en pour pas que qui ne me se ce cette ces il elle
     ils nous vous tu je on avec sur par au aux mais ou où été être leur son sa ses plus hier c'est j'ai
-    n'est qu'il''')
+    n'est qu'il es as mit but uns or an sein''')
 FUNCTION_WORDS = {lang: {word for known in words.split() for word in (known, known.capitalize())}
                   for lang, words in FUNCTION_WORDS.items()}
 OTHERS = {lang: set().union(*FUNCTION_WORDS.values()) - own for lang, own in FUNCTION_WORDS.items()}
 
 def length_filter(texts, words):
-    """Too short or too long: clean-corpus-n of Moses (Koehn et al. 2007)."""
+    """Too short or too long, as in clean-corpus-n of Moses (Koehn et al. 2007), which sets no limits."""
     short, long = sorted(map(len, words))
     return not min_len <= short <= long <= (max_len or long)
 
 def length_ratio_filter(texts, words):
-    """One side much longer (Ng et al. 2019), but not where both are short: 'Hi.' is 'Grüß Gott!'"""
+    """One side much longer (1.5 times: Ng et al. 2019), if not both are short: 'Hi.' is 'Grüß Gott!'"""
     short, long = sorted(map(len, words))
     return max_ratio and long >= 10 and long > max_ratio * short
 
 def word_length_filter(texts, words):
-    """An address, or a row of words that lost its spaces (OpusFilter: Aulamo et al. 2020)."""
+    """An address, or words that lost their spaces (OpusFilter, which drops 40 too: Aulamo et al. 2020)."""
     return max_word and max(map(len, itertools.chain(*words))) > max_word
 
 def script_filter(texts, words):
-    """A table, a formula, another script (the hard rules of Bicleaner: Sánchez-Cartagena et al. 2018)."""
+    """
+    A table, a formula, another script (after Bicleaner's rule of 2018, half of all characters are letters:
+    Sánchez-Cartagena et al. 2018).
+    """
     for text, lang in zip(texts, (source_lang, target_lang)):
         if len(text.encode('ascii', 'ignore').translate(None, NO_LETTER)) > min_latin * len(text):
             continue                                # most text, in a tenth of the time
@@ -577,7 +695,7 @@ def language_filter(texts, words):
 
 FILTERS = dict(length=length_filter, ratio=length_ratio_filter, word=word_length_filter,
                letters=script_filter, identical=identical_filter, language=language_filter)
-OUTCOMES = ['kept', 'empty', *FILTERS, 'held out', 'duplicate']         # what can become of a pair
+OUTCOMES = ['kept', 'encoding', 'empty', *FILTERS, 'held out', 'duplicate', 'unsampled']  # of a pair
 KEPT, DUPLICATE = OUTCOMES.index('kept'), OUTCOMES.index('duplicate')
 
 # -----------------------------------------------------------------------------
@@ -586,6 +704,7 @@ KEPT, DUPLICATE = OUTCOMES.index('kept'), OUTCOMES.index('duplicate')
 RECORD = np.dtype([('corpus', 'u1'), ('outcome', 'u1'), ('hash', 'u8'),
                    ('source', 'u4'), ('target', 'u4')])                 # these two are lengths in words
 held_out = frozenset(), frozenset()                 # sources and targets of validation and test, in a worker
+HELD_OUT = dict(none=(0, 1), targets=(0,), all=())  # for each overlap: the sides that hold a pair out
 
 def init_worker(config, sentences):
     """Give a worker process our config, and the sentences of validation and test."""
@@ -597,6 +716,8 @@ def normalise_pairs(pairs):
 
 def rejection_reason(texts, words):
     """Why a pair is dropped, or 'kept'. Duplicates are found later, in the main process."""
+    if '\ufffd' in texts[0] or '\ufffd' in texts[1]:
+        return 'encoding'                           # of bytes that were not UTF-8, here or earlier
     if not all(texts):
         return 'empty'
     for reason, rejects in FILTERS.items():
@@ -644,7 +765,7 @@ class HashSet:
         return is_new
 
 def interleave(train):
-    """Yield (number of a corpus, ten of its pairs), alternately from each: max_pairs takes some of all."""
+    """Yield (number of a corpus, ten of its pairs), alternately from each, so that no part is all of one."""
     streams = {number: iter(pairs) for number, pairs in enumerate(train.values())}
     while streams:
         for number in list(streams):
@@ -654,46 +775,90 @@ def interleave(train):
             else:
                 del streams[number]
 
-def filter_corpus(train, held_out, limit, counts, lengths):
+def filter_corpus(train, held_out, limit, counts):
     """
-    Yield (source sentences, target sentences) of the pairs kept, at most `limit` in all (0: no limit). Fills
-    counts[corpus] with outcomes, and lengths (2, words) with the number of sentences of each length.
+    Yield (records, source sentences, target sentences) of the good pairs, the first `limit` of them (0: all).
+    Fills counts[corpus] with outcomes.
     """
-    seen, n_kept, n_read, bar = HashSet(), 0, 0, Progress('filtering', 'pairs')
+    seen, n_good, n_read, bar = HashSet(), 0, 0, Progress('filtering', 'pairs')
     CountingFile.done = CountingFile.total = 0      # no training file has been opened yet
     stream = interleave(train)
     blocks = iter(lambda: list(itertools.islice(stream, 200)), [])      # of 2,000 pairs
     setup = init_worker, config_of(globals()), held_out
-    for records, *sides in parallel_map(filter_block, blocks, workers, *setup):
-        kept = np.flatnonzero(records['outcome'] == KEPT)
-        is_new = seen.add(records['hash'][kept]) if drop_duplicates else np.ones(len(kept), bool)
-        records['outcome'][kept[~is_new]] = DUPLICATE
-        kept, sides = kept[is_new], [list(itertools.compress(side.split('\n'), is_new)) for side in sides]
-        if limit and n_kept + len(kept) >= limit:   # what follows the last pair was never read
-            kept, sides = kept[:limit - n_kept], [side[:limit - n_kept] for side in sides]
-            records = records[:kept[-1] + 1]
-        for (corpus, outcome), n in collections.Counter(records[['corpus', 'outcome']].tolist()).items():
-            counts[list(train)[corpus]].update({'read': n, OUTCOMES[outcome]: n})
-        for row, side in zip(lengths, ('source', 'target')):
-            row += np.bincount(np.minimum(records[side][kept], len(row) - 1), minlength=len(row))
-        n_kept, n_read = n_kept + len(kept), n_read + len(records)
-        yield sides
-        bar.show(n_read, max(CountingFile.fraction(), n_kept / limit if limit else 0))
-        if limit and n_kept == limit:
-            break
+    with contextlib.closing(parallel_map(filter_block, blocks, workers, *setup)) as filtered:
+        for records, *sides in filtered:
+            good = np.flatnonzero(records['outcome'] == KEPT)
+            is_new = seen.add(records['hash'][good]) if drop_duplicates else np.ones(len(good), bool)
+            records['outcome'][good[~is_new]] = DUPLICATE
+            good, sides = good[is_new], [list(itertools.compress(side.split('\n'), is_new)) for side in sides]
+            if limit and n_good + len(good) >= limit:       # what follows the last pair was never read
+                good, sides = good[:limit - n_good], [side[:limit - n_good] for side in sides]
+                records = records[:good[-1] + 1]
+            for (corpus, outcome), n in collections.Counter(records[['corpus', 'outcome']].tolist()).items():
+                counts[list(train)[corpus]].update({'read': n, OUTCOMES[outcome]: n})
+            n_good, n_read = n_good + len(good), n_read + len(records)
+            yield records[good], *sides
+            bar.show(n_read, max(CountingFile.fraction(), n_good / limit if limit else 0))
+            if limit and n_good == limit:
+                break
     bar.close()
 
+def sample_pairs(blocks, limit):
+    """
+    Thin out the blocks of filter_corpus() to `limit` pairs (0: to all), each with the same probability, in
+    their order: those with the smallest of random keys. What may be among them waits in a temporary file.
+    """
+    if not limit:
+        yield from blocks
+        return
+    rng, keys, highest, n_blocks = np.random.default_rng(seed), [np.empty(0)], 1.0, 0
+    with tempfile.TemporaryFile(dir=data_dir) as waiting:
+        for n_blocks, block in enumerate(blocks, 1):
+            new = rng.random(len(block[0]))
+            keys.append(new[new <= highest])
+            pickle.dump((keys[-1], select(block, new <= highest)), waiting)
+            if sum(map(len, keys)) > 2 * limit:
+                keys = [np.sort(np.concatenate(keys))[:limit]]
+                highest = keys[0][-1]
+        highest = np.sort(np.concatenate(keys))[:limit].max(initial=0)
+        waiting.seek(0)
+        for _ in range(n_blocks):
+            new, block = pickle.load(waiting)
+            yield select(block, new <= highest)
+
+def select(block, chosen):
+    """The pairs of a block for which `chosen` is true."""
+    records, *sides = block
+    return records[chosen], *(list(itertools.compress(side, chosen)) for side in sides)
+
+def count_kept(blocks, train, counts, lengths):
+    """
+    Pass on the sentences of blocks. Counts in lengths (2, words) how many have each length, and in
+    counts[corpus] how many pairs are kept in the end.
+    """
+    kept = collections.Counter()
+    for records, *sides in blocks:
+        kept.update(records['corpus'].tolist())
+        for row, side in zip(lengths, ('source', 'target')):
+            row += np.bincount(np.minimum(records[side], len(row) - 1), minlength=len(row))
+        yield sides
+    for number, corpus in enumerate(train):
+        counts[corpus]['unsampled'] = counts[corpus]['kept'] - kept[number]
+        counts[corpus]['kept'] = kept[number]
+
 def clean_heldout(pairs, count):
-    """Validation and test pairs, of which only those with an empty side are dropped: (sources, targets)."""
+    """Validation and test pairs, without those that lack a side or have bytes that are not UTF-8."""
     pairs = list(normalise_pairs(pairs))
-    whole = [pair for pair in pairs if all(pair)]
-    count.update(read=len(pairs), empty=len(pairs) - len(whole), kept=len(whole))
-    return list(zip(*whole)) or [(), ()]
+    readable = [pair for pair in pairs if '\ufffd' not in ''.join(pair)]
+    whole = [pair for pair in readable if all(pair)]
+    count.update(read=len(pairs), encoding=len(pairs) - len(readable), empty=len(readable) - len(whole),
+                 kept=len(whole))
+    return list(zip(*whole)) or [(), ()]            # sources, targets
 
 # -----------------------------------------------------------------------------
 # writing
 
-def write_data(name, train, valid, test, limit):
+def write_data(name, train, valid, test):
     """
     Fill data_dir; in the end all files take their names, or none. Returns {corpus or split: Counter} and the
     lengths of the training sentences.
@@ -701,10 +866,12 @@ def write_data(name, train, valid, test, limit):
     counts = {part: collections.Counter() for part in (*train, 'valid', 'test')}
     lengths = np.zeros((2, 101), int)               # how many sentences have 0, 1, 2 ... words, 100 or more
     valid, test = clean_heldout(valid, counts['valid']), clean_heldout(test, counts['test'])
-    held_out = [frozenset(valid[side] + test[side]) for side in (0, 1)]
-    splits = dict(valid=[valid], test=[test], train=filter_corpus(train, held_out, limit, counts, lengths))
+    held_out = [frozenset(valid[side] + test[side] if side in HELD_OUT[overlap] else ()) for side in (0, 1)]
+    good = filter_corpus(train, held_out, max_pairs if name == 'toy' else 0, counts)
+    chosen = count_kept(sample_pairs(good, max_pairs), train, counts, lengths)
+    splits = dict(valid=[valid], test=[test], train=chosen)
     langs, written = (source_lang, target_lang), {}
-    with atomic_writes() as create:
+    with contextlib.closing(good), atomic_writes() as create:
         meta_file = create(f'{data_dir}/meta.json')     # the first one gets its name last
         for split, blocks in splits.items():
             files = [create(f'{data_dir}/{split}.{lang}') for lang in langs]
@@ -735,14 +902,27 @@ def write_split(files, blocks):
 def fail_empty(split, counts):
     """Nothing is left of a split: say why."""
     total = sum(counts, collections.Counter())
-    why = ', '.join(f'{n:,} {outcome}' for outcome, n in total.items()) or 'there were none'
-    fail(f'no {split} pairs are left ({why}): give more text, or loosen the filter')
+    reasons = {reason: total[reason] for reason in OUTCOMES[1:] if total[reason]}
+    why = ', '.join(f'{n:,} {reason}' for reason, n in reasons.items()) or 'there were none'
+    fail(f'no {split} pairs are left ({why}): {advice(max(reasons, key=reasons.get, default=""))}')
+
+def advice(reason):
+    """What to do where many pairs are dropped for a reason."""
+    place = f', column {columns} (--columns),' if train_source and kind_of(train_source) == '.tsv' else ''
+    question = f'is line n{place} in {source_lang} (--source_lang) and {target_lang} (--target_lang)? '
+    keep = {'length': 'max_len=0', 'ratio': 'max_ratio=0', 'word': 'max_word=0', 'letters': 'min_latin=0',
+            'identical': 'drop_identical=false', 'language': 'drop_foreign=false',
+            'held out': 'overlap=targets, where many sources have the same target, or --overlap=all',
+            'duplicate': 'drop_duplicates=false'}
+    answer = f'--{keep[reason]} keeps them' if reason in keep else 'give more text'
+    return question * (reason in FILTERS) + answer
 
 def print_report(counts, lengths):
     """What was read, dropped by reason and kept; how long the sentences are; three of the pairs."""
     total = sum(counts.values(), collections.Counter())
     columns = [column for column in ('read', *OUTCOMES[1:], 'kept') if total[column]]
-    print('\n' + ' ' * 18 + ''.join(f'{column:>11}' for column in columns))
+    print(f'\ntaken for {source_lang} (--source_lang) and {target_lang} (--target_lang)\n')
+    print(' ' * 18 + ''.join(f'{column:>11}' for column in columns))
     for part, count in counts.items():
         print(f'{part:<18}' + ''.join(f'{count[column]:>11,}' for column in columns))
     print(f'\nwords in a training sentence{source_lang:>12}{target_lang:>40}')
@@ -751,37 +931,47 @@ def print_report(counts, lengths):
         fractions = lengths[:, low:high].sum(1) / lengths.sum(1)
         bars = ''.join(f'{fraction:6.1%}  {"█" * round(50 * fraction):<32}' for fraction in fractions)
         print(f'{low:>16}-{high - 1 if high < 101 else "":<6}{bars}'.rstrip())
+    for part, count in counts.items():
+        for reason in OUTCOMES[1:-1]:
+            if 3 * count[reason] > count['read']:
+                print(f'warning: {count[reason]:,} of the {count["read"]:,} pairs of {part} were dropped for '
+                      f'one reason, {reason}: {advice(reason)}', file=sys.stderr)
     pairs = zip(*(read_lines(f'{data_dir}/train.{lang}') for lang in (source_lang, target_lang)))
     for source, target in itertools.islice(pairs, 0, 3000, 1000):
         print(f'\n  {source_lang}: {source}\n  {target_lang}: {target}')
 
 def print_notice(reason):
     """In a frame, since the scores that follow are not those of WMT19."""
-    lines = ['WMT19 COULD NOT BE REACHED', '',
-             *textwrap.wrap(reason, 90, break_long_words=False, break_on_hyphens=False), '',
-             '--mirror=...     takes a folder or an http address with wmt19/europarl-v9.de-en.tsv.gz in it',
-             '--dataset=files  takes your own text (python prepare.py --help)', '',
-             'THE BUILT-IN TOY CORPUS IS MADE INSTEAD']
-    rule = '#' * (max(map(len, lines)) + 4)
-    print(rule, *(f'# {line:<{len(rule) - 4}} #' for line in lines), rule, sep='\n', file=sys.stderr)
+    print('#' * 90, 'WMT19 COULD NOT BE REACHED', reason,
+          '--mirror=... takes a folder or an http address with wmt19/europarl-v9.de-en.tsv.gz in it',
+          '--train_source=... --train_target=... take your own text',
+          'THE BUILT-IN TOY CORPUS IS MADE INSTEAD', '#' * 90, sep='\n', file=sys.stderr)
 
 def main(given):
+    global max_pairs
     datasets = {'wmt19': wmt19, 'multi30k': multi30k, 'tatoeba': tatoeba, 'toy': toy, 'files': files}
-    name = 'wmt19' if dataset == 'auto' else dataset
+    own = [flag for flag in given if flag.startswith(('train_', 'valid_', 'test_'))]
+    name = dataset if dataset != 'auto' else 'files' if own else 'wmt19'
     if name not in datasets:
         fail(f'--dataset={dataset}: it can be auto, {", ".join(datasets)}')
+    if own and name != 'files':
+        fail(f'--{own[0]} is for --dataset=files, not for {name}')
+    if overlap not in HELD_OUT:
+        fail(f'--overlap={overlap}: it can be {", ".join(HELD_OUT)}')
     if source_lang == target_lang or not regex.fullmatch(r'[\w-]+/[\w-]+', f'{source_lang}/{target_lang}'):
         fail(f'--source_lang={source_lang} --target_lang={target_lang}: give two different language codes')
     with exclusive_lock(data_dir):
         try:
-            train, valid, test = datasets[name]()
+            splits = datasets[name]() if name != 'toy' else None
         except Unreachable as reason:
             if dataset != 'auto':
                 fail(reason)
             print_notice(str(reason))
             name = 'toy'
-            train, valid, test = toy()
-        print_report(*write_data(name, train, valid, test, toy_pairs if name == 'toy' else max_pairs))
+        if name == 'toy':                           # which has no end
+            max_pairs = max_pairs if max_pairs and 'max_pairs' in given else 50000
+            splits = toy()
+        print_report(*write_data(name, *splits))
     print(f'\nwrote {data_dir}/; next:  python tokenizer.py{next_flags(data_dir)}')
 
 if __name__ == '__main__':

@@ -4,8 +4,8 @@ All tests, as many at once as there are cores: no network, no GPU, no data, four
     python test_all.py
     python test_all.py beam          (only the tests with "beam" in their name)
 """
-import ast, collections, contextlib, dataclasses, gzip, http.server, importlib.util, io, itertools, json
-import math, os, pathlib, random, re, runpy, shutil, signal, subprocess, sys, tarfile, tempfile
+import ast, bz2, collections, contextlib, dataclasses, gzip, http.server, importlib.util, io, itertools
+import json, lzma, math, os, pathlib, random, re, runpy, shutil, signal, subprocess, sys, tarfile, tempfile
 import threading, time, traceback, tracemalloc, xml.etree.ElementTree, zipfile
 from concurrent.futures import ProcessPoolExecutor, as_completed
 
@@ -1041,6 +1041,8 @@ QUIRKS = {
         (('Eins.', 'One.', 'a third column'), ('Eins.', 'One.')),
         (('',), ''), (('nur eine Spalte',), ''),                                    # a document ends
         (('Zwei.', 'Two.\r'), ('Zwei.', 'Two.')),
+        (('A&#160;&amp; B &eacute;', 'A&nbsp;& B &foo; AT&T;'), ('A & B é', 'A & B &foo; AT&T;')),
+        (('Damals 2,7\ufffdMillionen.', 'Then 2.7 million.'), ''),                  # lost before it came to us
         (('Sie liest.', 'She reads.'), '')],                                        # europarl has it too
     'commoncrawl': [
         (('Drei\tBäume.', 'Three trees.'), ('Drei Bäume.', 'Three trees.')),       # here a tab is a space
@@ -1066,7 +1068,7 @@ def mirror():
     write('mirror/wmt19/news-commentary-v14.de-en.tsv.gz', tsv(rows['newscommentary_v14']))
     write('mirror/wmt19/wikititles-v1.de-en.tsv.gz', tsv(rows['wikititles_v1']))
     write('mirror/wmt19/training-parallel-commoncrawl.tgz',
-          tgz(members('commoncrawl', 'commoncrawl.de-en', **{'commoncrawl.cs-en.en': 'Czech\n'})))
+          tgz(members('commoncrawl', './commoncrawl.de-en', **{'commoncrawl.cs-en.en': 'Czech\n'})))
     write('mirror/wmt19/rapid2019.de-en.zip', zipped(members('rapid_2019', 'rapid2019.de-en')))
     units = []                                      # English first, then German first, and so on
     for n, (de, en) in enumerate(rows['paracrawl_v3']):
@@ -1086,7 +1088,7 @@ def mirror():
         'training/europarl-v7.fr-en.fr': 'Quatre.\n'}))
     for split in 'train', 'val', 'test_2016_flickr':
         for lang in 'de', 'en', 'fr':
-            text = f'{split} {lang} one\n {split}  {lang} two\n'
+            text = f'{split} {lang} one\n {split}  {lang} &amp; two\n'
             write(f'mirror/multi30k/{split}.{lang}.gz', gzip.compress(text.encode()))
     write('mirror/tatoeba/deu-eng.zip', zipped({'_about.txt': 'who made it', 'deu.txt': ''.join(
         f'Sentence {i // 2}.\tSatz {i}.\tCC-BY {i}\n' for i in range(80))}))
@@ -1115,16 +1117,18 @@ def test_every_corpus_of_wmt19_with_its_quirks():
                for corpus, counts in meta['corpora'].items()}
     assert dropped == dict(
         europarl_v9=dict(empty=1, identical=1, duplicate=1, letters=1), wikititles_v1=dict(letters=1),
-        newscommentary_v14=dict(empty=2, duplicate=1), rapid_2019=dict(empty=1),
+        newscommentary_v14=dict(empty=2, duplicate=1, encoding=1), rapid_2019=dict(empty=1),
         commoncrawl=dict(language=1, word=1), paracrawl_v3={}), dropped
     for name, file in meta['files'].items():
         fingerprint = tokenizer.fingerprint(f'{work.name}/wmt/{name}')
         assert file == {'sentences': len(lines(f'wmt/{name}')), 'fingerprint': fingerprint}
     assert not list(pathlib.Path(work.name).rglob('outside*'))
-    run(WMT19 + '--corpora=all --data_dir=some --max_pairs=15 --workers=1')            # from each alternately
+    run(WMT19 + '--corpora=all --data_dir=some --max_pairs=15 --workers=1')
     some = tokenizer.read_meta(f'{work.name}/some')['corpora']
-    assert [counts['kept'] for counts in some.values()] == [8, 4, 2, 1, 0, 0]
-    assert [counts['read'] for counts in some.values()] == [10, 4, 4, 1, 0, 0]
+    assert {corpus: counts['read'] for corpus, counts in some.items()} == {c: len(q) for c, q in QUIRKS.items()}
+    assert sum(counts['kept'] for counts in some.values()) == 15 == len(lines('some/train.de'))
+    assert sum(counts['dropped']['unsampled'] for counts in some.values()) == len(pairs) - 15
+    assert set(zip(lines('some/train.de'), lines('some/train.en'))) < set(pairs)
     run(WMT19 + '--source_lang=fr --data_dir=french')
     assert lines('french/train.fr') == ['Quatre.', 'Trois.']
     assert lines('french/train.en') == ['Four.', 'Three.']
@@ -1265,8 +1269,8 @@ def test_small_sets_in_any_direction():
     mirror()
     run('prepare.py --dataset=multi30k --mirror=mirror --verify=false --data_dir=m30k'
         ' --source_lang=en --target_lang=fr')
-    assert lines('m30k/train.en') == ['train en one', 'train en two']
-    assert lines('m30k/test.fr') == ['test_2016_flickr fr one', 'test_2016_flickr fr two']
+    assert lines('m30k/train.en') == ['train en one', 'train en & two']
+    assert lines('m30k/test.fr') == ['test_2016_flickr fr one', 'test_2016_flickr fr &amp; two']    # as it is
     run('prepare.py --dataset=tatoeba --mirror=mirror --source_lang=en --target_lang=de --data_dir=tatoeba')
     train, valid, test = (lines(f'tatoeba/{split}.en') for split in ('train', 'valid', 'test'))
     assert len(valid) == len(test) == 4 == len(set(valid + test)) - 4
@@ -1274,13 +1278,22 @@ def test_small_sets_in_any_direction():
     refused('prepare.py --dataset=tatoeba --source_lang=fr --target_lang=de', 'must be en')
     refused('prepare.py --dataset=multi30k --target_lang=xx', 'xx', 'fr')
 
+def prepared(flags):
+    """Run prepare.py into the folder `own`, quickly. Returns its training pairs, its report and its warnings."""
+    status, out, err = run_forked(f'prepare.py --workers=1 --data_dir=own {flags}', '')
+    assert status == 0 and 'Traceback' not in err, err
+    return list(zip(lines('own/train.de'), lines('own/train.en'))), out, err
+
 def test_own_files():
     de, en = (''.join(f'{word} {i}.\n' for i in range(60)) for word in ('Satz', 'Sentence'))
-    write('my.de.gz', gzip.compress(de.encode()))
+    for ending, pack in ('.gz', gzip.compress), ('.bz2', bz2.compress), ('.xz', lzma.compress):
+        write(f'my.de{ending}', pack(de.encode()))
     write('my.en', en)
+    for ending in '.gz', '.bz2', '.xz':                                     # files are named, so files it is
+        pairs, out, _ = prepared(f'--train_source=my.de{ending} --train_target=my.en')
+        assert len(pairs) == 54 and 'taken for de (--source_lang) and en (--target_lang)' in out
+        assert len(lines('own/valid.en')) == len(lines('own/test.en')) == 3
     files = 'prepare.py --dataset=files --data_dir=own --train_source=my.de.gz --train_target='
-    run(files + 'my.en')
-    assert len(lines('own/train.de')) == 54 and len(lines('own/valid.en')) == len(lines('own/test.en')) == 3
     write('short.en', en[:-13])
     refused(files + 'short.en', 'short.en', '60', '59')
     write('latin.en', 'Sentence.\n'.encode() * 3 + 'Café.\n'.encode('latin1') + b'x\n' * 56)
@@ -1291,6 +1304,92 @@ def test_own_files():
     refused(files + 'own/train.en', 'own/train.en', '--data_dir')           # which it would overwrite
     write('my.en.tar.gz', tgz({'my.en': en}))
     refused(files + 'my.en.tar.gz', 'my.en.tar.gz', 'archive')
+    refused(files, '--train_target')
+    refused('prepare.py --dataset=toy --train_source=my.de.gz', '--train_source', '--dataset=files')
+    refused(files + 'my.en --overlap=some', 'none, targets, all')
+    for name, data in [('cut.en.gz', gzip.compress(en.encode())[:-9]), ('flip.en.bz2', bz2.compress(b'x' * 99)),
+                       ('flip.en.xz', lzma.compress(b'x' * 99)), ('plain.en.gz', en.encode()),
+                       ('holes.en.gz', gzip.compress(bytes(40_000_000)))]:
+        flipped = bytearray(data)
+        flipped[len(data) // 2] ^= 8 * name.startswith('flip')
+        write(name, bytes(flipped))
+        refused(files + name, f'{name} is damaged')
+
+def test_bytes_that_are_not_utf8():
+    """A stray one costs its pair, whatever the layout; more than one line in a thousand is another encoding."""
+    rows = [(f'Satz {i} ist gut.', f'Sentence {i} is good.') for i in range(1500)]
+    de, en = ('\n'.join(side).encode() for side in zip(*rows))
+    write('stray.de', de.replace(b'Satz 7 ist', b'S\xe4tz 7 ist'))
+    write('stray.en', en)
+    write('stray.tsv', '\n'.join(map('\t'.join, rows)).encode().replace(b'Satz 7 ist', b'S\xe4tz 7 ist'))
+    for flags in '--train_source=stray.de --train_target=stray.en', '--train_source=stray.tsv':
+        pairs, _, _ = prepared(flags)
+        dropped = tokenizer.read_meta(f'{work.name}/own')['corpora']['files']['dropped']
+        assert set(pairs) < set(rows) and rows[7] not in pairs and dropped['encoding'] == 1
+        assert len(pairs) == 1500 - 1 - 2 * 75
+    for name, data in [('two.de', de.replace(b'Satz 7', b'S\xe4tz 7').replace(b'Satz 9.', b'S\xe4tz 9.')),
+                       ('utf16.de', de.decode().encode('utf-16')),          # valid UTF-8 but for two bytes: NUL
+                       ('utf16be.de', de.decode().encode('utf-16-be'))]:
+        write(name, data.replace(b'Satz 8 ist', b'S\xe4tz 8 ist'))
+        refused(f'prepare.py --data_dir=own --train_source={name} --train_target=stray.en', name, 'iconv')
+
+def test_tables_tmx_and_sgm_of_ones_own():
+    """The layouts that tools write: further columns, inline markup, several variants of a language."""
+    units = [
+        ('<tuv xml:lang="EN-US"><seg>Press <ph x="1">&lt;F1&gt;</ph><bpt i="1">{\\b </bpt>now<ept i="1">}</ept>.'
+         '</seg></tuv><tuv xml:lang="de-DE"><seg>Jetzt <it pos="begin">&lt;b></it><hi>F1</hi> drücken<ph/>.</seg>'
+         '</tuv>', ('Jetzt F1 drücken .', 'Press now.')),
+        ('<tuv xml:lang="en-GB"><seg>The colour.</seg></tuv><tuv xml:lang="en"><seg>The color.</seg></tuv>'
+         '<tuv xml:lang="de"><seg>Die Farbe.</seg></tuv><tuv xml:lang="de"><seg>Der Farbton.</seg></tuv>',
+         ('Die Farbe.', 'The color.')),
+        ("<tuv lang='DE'>\n<prop>x</prop>\n<seg>Ein &amp; <ph>a<sub>Bild<ph>x</ph></sub>b</ph>zwei &lt;&#65;\n&gt;</seg>"
+         "</tuv><tuv creationid='me' lang = 'en_US'><seg>A &amp; B.</seg></tuv>", ('Ein & zwei <A >', 'A & B.')),
+        ('<tuv xml:lang="fil"><seg>none of ours</seg></tuv><tuv xml:lang="de"><seg/></tuv>'
+         '<tuv xml:lang="en"><seg>No German.</seg></tuv>', '')]
+    tmx_text = '<?xml version="1.0"?><tmx version="1.4"><header/><body>{}</body></tmx>'
+    one_line = tmx_text.format(''.join(f'<tu tuid="1"><note>n</note>{unit}</tu>' for unit, _ in units))
+    write('own.TMX.bz2', bz2.compress(one_line.encode()))
+    write('held.tsv', '1\tWert.\t2\tValue.\tCC-BY\n3\tNoch einer.\t4\tAnother.\n')
+    held = '--valid_source=held.tsv --test_source=held.tsv --columns=2,4'
+    pairs, _, _ = prepared(f'--train_source=own.TMX.bz2 {held}')
+    assert pairs == [pair for _, pair in units if pair]
+    assert lines('own/valid.de') == ['Wert.', 'Noch einer.'] and lines('own/test.en') == ['Value.', 'Another.']
+    write('cut.tmx', one_line[:-20])
+    refused(f'prepare.py --data_dir=own --train_source=cut.tmx {held}', 'cut.tmx is damaged', 'no end')
+    refused(f'prepare.py --data_dir=own --train_source=cut.tmx --train_target=x {held}', 'both sides')
+    refused('prepare.py --data_dir=own --train_source=held.tsv --columns=0,1', '--columns=0,1')
+    write('own.sgm', '<srcset>\n<doc>\n<p> <seg id="1">Eins &amp; zwei.</seg> <SEG id=2>\nDrei.</SEG></p>\n</doc>')
+    write('own.en', 'One & two.\nThree.\n')
+    for flags, source in ('', 'Eins &amp; zwei.'), ('--decode_entities', 'Eins & zwei.'):
+        pairs, _, _ = prepared(f'--train_source=own.sgm --train_target=own.en {held} {flags}')
+        assert pairs == [(source, 'One & two.'), ('Drei.', 'Three.')]
+
+def test_text_that_is_not_what_was_asked_for():
+    """Each gets a model, or a line that names the reason and the flag."""
+    def texts(**sides):
+        for name, pattern in sides.items():
+            write(name, ''.join(pattern.format(i, i % 12, ('Satz', 'Sentence')[i % 2]) + '\n' for i in range(200)))
+    texts(half_de='Satz {0}.', half_en='{2} {0}.', questions='Question {0}?', answers='Answer {1}.',
+          de='Der Nachbar Nummer {0} hat das Haus gesehen.', en='The neighbour number {0} has seen the house.',
+          zh='这是第{0}个句子，我们在这里学习翻译。', zh_words='这 是 第 {0} 个 句子 。', cs='Soused číslo {0} je to a my do.')
+    pairs, _, err = prepared('--train_source=half_de --train_target=half_en')
+    for split in 'valid', 'test':                       # they have passed the filter
+        assert all(line.startswith('Sentence') for line in lines(f'own/{split}.en')), split
+    assert len(pairs) == 80 and '100 of the 200 pairs' in err and '--drop_identical=false' in err
+    files = 'prepare.py --data_dir=own --train_source={} --train_target={} '
+    refused(files.format('questions', 'answers'), '200 held out', '--overlap=targets')
+    pairs, _, _ = prepared('--train_source=questions --train_target=answers --overlap=targets')
+    assert len(pairs) == 180 and not {source for source, _ in pairs} & set(lines('own/valid.de'))
+    same = '--train_source=de --train_target=en --valid_source=de --valid_target=en --test_source=de --test_target=en'
+    refused(f'prepare.py --data_dir=own {same}', '200 held out', '--overlap=all')
+    pairs, _, _ = prepared(same + ' --overlap=all')
+    assert [source for source, _ in pairs] == lines('own/valid.de') == lines('own/test.de') == lines('de')
+    refused(files.format('en', 'de'), 'swapped', '--train_source', '--source_lang')
+    refused(files.format('de', 'en') + '--valid_source=en --valid_target=de', 'swapped', '--valid_source')
+    refused(files.format('cs', 'en'), '200 language', '--source_lang')
+    for source, lang, warned in ('zh', 'zh', 1), ('zh_words', 'zh', 0), ('de', 'de', 0):
+        _, _, err = run_forked(files.format(source, 'en') + f'--source_lang={lang}', '')
+        assert ('spaces between words' in err) == warned, err
 
 def test_filters():
     """Each drops what it is there for, keeps what only looks like it, and can be switched off."""
@@ -1305,6 +1404,9 @@ def test_filters():
     assert reason('Die Katze mag das Lied "The Sound of Silence".', 'The cat likes the song.') == 'kept'
     assert reason('Nur vier Wörter in "The of and to"', 'Only four words') == 'language'
     assert reason('The of and to', 'Only four words') == 'kept'
+    assert reason('Mann mit Hut reitet auf einem Pferd.', 'Man wearing hat rides brown horse.') == 'kept'
+    assert reason('Gieß mir Tee ein.', 'Please pour me some tea, son.') == 'kept'         # which are French too
+    assert reason('Ein \ufffd.', 'A sign.') == reason('Ein Zeichen.', 'A \ufffd.') == 'encoding'
     for expected, off, source, target in [
             ('length', 'max_len=0', long + ' mehr', long),
             ('ratio', 'max_ratio=0', 'a b c', '1 2 3 4 5 6 7 8 9 x'), ('word', 'max_word=0', 'x' * 41, 'y'),
@@ -1319,6 +1421,25 @@ def test_filters():
         assert reason(source, target) == 'kept', (expected, source)
         prepare.init_worker(defaults, (set(), set()))
     assert reason('a b c d', '1 2 3 4 5 6 7 8 9 x') == 'kept' == reason(long, long + 's')
+
+def test_a_sample_is_one_of_the_whole():
+    """Each pair is as likely, none changes its place, and a smaller sample lies in a larger one."""
+    def sample_of(limit):
+        blocks = ((np.zeros(100, prepare.RECORD), [f's{i}' for i in range(n, n + 100)],
+                   [f't{i}' for i in range(n, n + 100)]) for n in range(0, 5000, 100))
+        pairs = [pair for _, *sides in prepare.sample_pairs(blocks, limit) for pair in zip(*sides)]
+        assert all(source[1:] == target[1:] for source, target in pairs)
+        return [int(source[1:]) for source, _ in pairs]
+    prepare.data_dir, before = work.name, prepare.data_dir
+    try:
+        assert sample_of(0) == sample_of(5000) == sample_of(9999) == list(range(5000))
+        small, large = sample_of(1000), sample_of(2000)
+        assert len(small) == 1000 and small == sorted(small) and set(small) < set(large)
+        counts, _ = np.histogram(small, 10, (0, 5000))
+        assert counts.sum() == 1000 and ((counts - 100) ** 2 / 90).sum() < 28       # 9 degrees of freedom: 0.1 %
+        assert len(sample_of(1)) == 1
+    finally:
+        prepare.data_dir = before
 
 def test_hash_set_is_a_set():
     seen, known, rng = prepare.HashSet(), set(), np.random.default_rng(0)
@@ -1360,11 +1481,11 @@ def test_two_at_once_one_stopped_one_without_room():
     toy = [sys.executable, str(here / 'prepare.py'), '--dataset=toy', '--data_dir=busy']
     how = dict(cwd=work.name, env={**os.environ, **ALONE}, text=True,
                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    two = [subprocess.Popen([*toy, '--toy_pairs=2000'], **how) for _ in range(2)]
+    two = [subprocess.Popen([*toy, '--max_pairs=2000'], **how) for _ in range(2)]
     printed = [process.communicate(timeout=60)[0] for process in two]
     assert [process.returncode for process in two] == [0, 0] and 'waiting' in ''.join(printed)
     old = {path.name: path.read_bytes() for path in pathlib.Path(work.name, 'busy').iterdir()}
-    interrupted = subprocess.Popen([*toy, '--toy_pairs=2000000'], **how)
+    interrupted = subprocess.Popen([*toy, '--max_pairs=2000000'], **how)
     while not list(pathlib.Path(work.name, 'busy').glob('train.de.*.tmp')):
         time.sleep(0.05)
     interrupted.send_signal(signal.SIGINT)
@@ -1375,12 +1496,12 @@ import prepare
 resource.setrlimit(resource.RLIMIT_FSIZE, (200000, 200000))
 prepare.run_script(prepare.main, vars(prepare))
 """)
-    refused([full, '--dataset=toy', '--data_dir=busy', '--toy_pairs=20000'], 'busy', 'train')
+    refused([full, '--dataset=toy', '--data_dir=busy', '--max_pairs=20000'], 'busy', 'train')
     assert {path.name: path.read_bytes() for path in pathlib.Path(work.name, 'busy').iterdir()} == old
 
 def test_ids_and_vocabularies_change_together_or_not_at_all():
     """Ctrl-C, twice in a row, and kill -9 leave the tokenizer's old files and no process."""
-    run('prepare.py --dataset=toy --toy_pairs=20000 --data_dir=ids2')
+    run('prepare.py --dataset=toy --max_pairs=20000 --data_dir=ids2')
     run('tokenizer.py --data_dir=ids2 --max_source_vocab=500')
     old = {path.name: path.read_bytes() for path in pathlib.Path(work.name, 'ids2').iterdir()}
     tokenize = [sys.executable, str(here / 'tokenizer.py'), '--data_dir=ids2', '--workers=2']
@@ -1418,7 +1539,7 @@ def test_progress():
     assert ' 40%  ' in printed.getvalue() and '[########            ]' in printed.getvalue()
 
 def test_without_a_network_it_is_the_toy_corpus():
-    _, err = run('prepare.py --toy_pairs=100 --data_dir=offline')
+    _, err = run('prepare.py --max_pairs=100 --data_dir=offline')
     assert 'WMT19 COULD NOT BE REACHED' in err and 'THE BUILT-IN TOY CORPUS IS MADE INSTEAD' in err
     assert len(lines('offline/train.de')) == 100
 
@@ -1579,7 +1700,7 @@ def test_ticks_are_round():
 
 def test_text_in_translation_out():
     """The toy corpus, a small model, some steps; losses fall; a run broken off goes on as if it were not."""
-    run('prepare.py --dataset=toy --toy_pairs=3000')
+    run('prepare.py --dataset=toy --max_pairs=3000')
     run('tokenizer.py')
     tiny = ('--n_embd=32 --n_hidden=64 --dropout=0.1 --max_steps=60 --warmup_steps=10 --learning_rate=0.01 '
             '--eval_interval=20 --log_interval=10 --device=cpu --dtype=float32')
@@ -1701,7 +1822,7 @@ train.run_script(train.main, vars(train))
     run('tokenizer.py --max_source_vocab=100')
     refused('train.py --resume', 'vocabulary')
     refused('sample.py --evaluate=test', 'vocabulary', 'python train.py')
-    run('prepare.py --dataset=toy --toy_pairs=2000')
+    run('prepare.py --dataset=toy --max_pairs=2000')
     refused('train.py', 'python tokenizer.py')
 
 def test_missing_stages_name_their_command():

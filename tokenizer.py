@@ -309,7 +309,8 @@ def config_of(script):
 # flags of earlier versions, and what to do without them
 RETIRED = {'lexicon': 'since it was worth 0.03 BLEU; --replace_unknown copies the source word',
            'lexicon_pairs': 'since the lexicon of rare words was worth 0.03 BLEU',
-           'average': 'since averaged weights were no better'}
+           'average': 'since averaged weights were no better',
+           'toy_pairs': 'since --max_pairs does it for every data set'}
 
 def parse_command_line(script):
     """

@@ -33,7 +33,7 @@ def configure(script, toy, out_dir, **flags):
     if not os.path.exists(f'{script["data_dir"]}/test.en.bin'):
         if not smoke and script['data_dir'] != toy:
             fail(f'{script["data_dir"]}/ has no data: prepare.py and tokenizer.py make it, see README.md')
-        make_data(script['data_dir'], smoke, dataset='toy', **flags, **(dict(toy_pairs=300) if smoke else {}))
+        make_data(script['data_dir'], smoke, dataset='toy', **flags, **(dict(max_pairs=300) if smoke else {}))
 
 def make_data(data_dir, smoke, vocabulary={}, **flags):
     """Run prepare.py with `flags` and tokenizer.py with those in `vocabulary`."""
