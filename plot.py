@@ -274,7 +274,8 @@ def draw_run(out_dir, plot_dir, running=False):
     def chart(title, y_label, series, **options):
         return line_chart(title, 'steps', y_label, series, width=420, height=280, **options)
     charts = [chart('Loss', 'nats a word', losses),
-              chart('BLEU on validation sentences', 'percent', [('BLEU', history(log, 'valid_bleu'))]),
+              chart('BLEU on validation sentences', 'percent', [('BLEU', history(log, 'valid_bleu'))],
+                    may_be_log=False),
               chart('Learning rate', '', [('rate', history(log, 'learning_rate'))], may_be_log=False),
               chart('Norm of the gradient', '', [('norm', history(log, 'grad_norm'))]),
               chart('Speed', 'target words a second', [('speed', history(log, 'tokens_per_second'))])]

@@ -128,19 +128,19 @@ def beam_search(model, source, lengths, limit, beam_size=5, length_penalty=1.0, 
     B, S, K, T, device = *source.shape, beam_size, int(limit.max()), source.device
     limit, memory = limit.to(device), model.encode(source, lengths)
     state = model.init_decoder_state(memory, 1)
-    # in the shapes below B counts the sentences still searched, k the hypotheses of each: at first one, <bos>
+    finished_tokens = source.new_full((B, K, 1 + T), PAD)                               # (B, K, 1 + T)
+    finished_scores = torch.full((B, K), -math.inf, device=device)                      # (B, K)
+    # below B counts only the active sentences, those whose search goes on, and k the hypotheses of each
     active = torch.arange(B, device=device)                                             # (B,)
     beam_tokens = source.new_full((B, 1, 1 + T), PAD)                                   # (B, k, 1 + T)
     beam_tokens[:, :, 0] = BOS
     beam_scores = torch.zeros(B, 1, device=device)                                      # (B, k)
     coverage = torch.zeros(B, 1, S, device=device)                                      # (B, k, S)
-    finished_tokens = source.new_full((B, K, 1 + T), PAD)
-    finished_scores = torch.full((B, K), -math.inf, device=device)
 
     for t in range(1, T + 1):
         k = beam_scores.shape[1]
         last_tokens = beam_tokens[:, :, t - 1].flatten()                                # (B * k,)
-        logits, state, weights = model.decode_step(last_tokens, state, memory)          # (B * k, V)
+        logits, state, weights = model.decode_step(last_tokens, state, memory)  # (B * k, V), _, (B * k, S)
 
         # extend the hypotheses; the best fill the places in the beam that no finished one has
         n_free = K - (finished_scores[active] > -math.inf).sum(1, keepdim=True)         # (B, 1)
@@ -167,7 +167,8 @@ def beam_search(model, source, lengths, limit, beam_size=5, length_penalty=1.0, 
         beam_scores = beam_scores.masked_fill(ends, -math.inf)
 
         # a log-probability only falls: the others can at best end at the limit without losing any more
-        best_possible_score = length_penalised_score(beam_scores.amax(1), limit[active], length_penalty)
+        best_possible_score = length_penalised_score(
+            beam_scores.amax(1), limit[active], length_penalty)                         # (B,)
         done = best_possible_score <= finished_scores[active, n_best - 1]               # (B,)
         rows = (~done).nonzero().flatten()                                              # (B,) that go on
         if len(rows) == 0:
@@ -222,8 +223,8 @@ def length_penalised_score(log_prob, length, alpha):
 
 def coverage_score(coverage, padding_mask):
     """
-    cp(X; Y) of the same equation, without its beta: at most 0, the lower the less attention source words got.
-    coverage (B, k, S), the attention summed over the target words, padding_mask (B, S) -> (B, k).
+    cp(X; Y) of the same equation without beta: 0 where each source word got an attention of 1 in total, else
+    less. coverage (B, k, S), the attention summed over the target words, padding_mask (B, S) -> (B, k).
     """
     logs = coverage.clamp(1e-4, 1).log()                                                # (B, k, S)
     return logs.masked_fill(~padding_mask[:, None], 0).sum(-1)                          # (B, k)
@@ -571,6 +572,7 @@ def score_files():
         wins, ties, p_value = paired_bootstrap(ours, theirs, targets)
         print(f'BLEU_of_baseline {bleu(theirs, targets):.2f}')
         print(f'bootstrap_wins {wins:.3f}\nbootstrap_ties {ties:.3f}\nbootstrap_p_value {p_value:.3f}')
+        print('bootstrap_signature samples:1000|seed:1|p_value:baseline_at_least_as_good')
 
 def open_output():
     """The file for the translations, which takes its name once it is whole, or standard output."""

@@ -1762,6 +1762,11 @@ train.run_script(train.main, vars(train))
     both, _ = run([*ask.split(), f'--text={text}'])
     assert both.count('\n') == 2
     assert run(ask, input=text + '\n')[0] == both
+    saved = sample.read_checkpoint(f'{work.name}/checkpoints/best.pt')
+    del saved['model_config']['manual_backward']            # as if this setting were newer than the checkpoint
+    torch.save(saved, f'{work.name}/older_config.pt')
+    net, *vocabs = sample.load(f'{work.name}/older_config.pt')
+    assert [best for (best, _), in sample.translate(text.split('\n'), net, *vocabs)] == both.splitlines()
     write('in.de', text + '\n\n')
     run(ask + '--input=in.de --output=out.en --batch_size=1')
     assert not os.path.exists(f'{work.name}/out.en.part')
