@@ -11,7 +11,7 @@ train.py draws the page again at every evaluation; in a browser it reloads itsel
 import signal
 if __name__ == '__main__':                          # until main() runs, Ctrl-C ends the script without a word
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-import difflib, html, json, math, time
+import difflib, html, json, math, os, time
 
 import torch
 
@@ -21,7 +21,7 @@ from tokenizer import EOS, JOINER, PAD, atomic_write, fail, normalise, run_scrip
 # -----------------------------------------------------------------------------
 # config
 out_dir = 'checkpoints'     # the run: the folder with log.jsonl and best.pt
-plot_dir = 'training_plots' # where the pictures are written
+plot_dir = ''               # for the pictures; if empty: training_plots, or OUT_DIR/training_plots
 runs = ''                   # or several such folders, separated by commas: their losses in one chart
 by = 'steps'                # the horizontal axis of several runs: steps, tokens or hours
 attention = False           # draw the attention while the model translates ...
@@ -265,6 +265,11 @@ PAGE = '''<!doctype html>
 </body></html>
 '''
 
+def plot_dir_of(out_dir, plot_dir):
+    """The folder for the pictures of a run: of two runs each has its own."""
+    own = 'training_plots' if os.path.normpath(out_dir) == 'checkpoints' else f'{out_dir}/training_plots'
+    return plot_dir or own
+
 def draw_run(out_dir, plot_dir, running=False):
     """One run -> plot_dir/index.html and loss.svg; while it is running the page reloads itself."""
     log = read_log(out_dir)
@@ -428,16 +433,17 @@ def draw_beam(checkpoint, text, beam_size, plot_dir):
 def main(given):
     if by not in ('steps', 'tokens', 'hours'):
         fail(f'--by takes steps, tokens or hours, not {by!r}')
+    folder = plot_dir_of(out_dir, plot_dir)
     if beam:
-        draw_beam(f'{out_dir}/best.pt', text, beam_size, plot_dir)
+        draw_beam(f'{out_dir}/best.pt', text, beam_size, folder)
     elif attention:
-        draw_attention(f'{out_dir}/best.pt', text, plot_dir)
+        draw_attention(f'{out_dir}/best.pt', text, folder)
     elif runs:
-        draw_runs(runs.split(','), by, plot_dir)
-        print(f'wrote {plot_dir}/runs.svg')
+        draw_runs(runs.split(','), by, folder)
+        print(f'wrote {folder}/runs.svg')
     else:
-        draw_run(out_dir, plot_dir)
-        print(f'wrote {plot_dir}/index.html and {plot_dir}/loss.svg')
+        draw_run(out_dir, folder)
+        print(f'wrote {folder}/index.html and {folder}/loss.svg')
 
 if __name__ == '__main__':
     run_script(main, globals())
