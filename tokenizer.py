@@ -310,6 +310,9 @@ def config_of(script):
 RETIRED = {'lexicon': 'since it was worth 0.03 BLEU; --replace_unknown copies the source word',
            'lexicon_pairs': 'since the lexicon of rare words was worth 0.03 BLEU',
            'average': 'since averaged weights were no better',
+           'length_norm': 'since the other norm was within 0.1 BLEU',
+           'min_length': 'since it brought no BLEU',
+           'top_k': 'since no lesson needed it: --temperature samples from all words',
            'toy_pairs': 'since --max_pairs does it for every data set'}
 
 def parse_command_line(script):

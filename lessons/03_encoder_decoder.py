@@ -63,7 +63,8 @@ def print_shapes(model, batch):
     show('teacher forcing: <bos>, then the true words', 'B, T', target_in)
     x = model.target_embedding(target_in)
     show('embedding: one vector for each word', 'B, T, E', x)
-    h, _ = model.unroll(model.decoder, x, model.unpack_state(encoded.final_state))
+    state = tuple(encoded.final_state.permute(1, 2, 0, 3).contiguous())         # h and c, (L, B, H) each
+    h, _ = model.run_rnn(model.decoder, x, state)
     show("LSTM, from the encoder's last state on: one state each", 'B, T, H', h)
     context, weights = model.attend(h, encoded)
     show('attention: how much of each source word', 'B, T, S', weights)
