@@ -53,7 +53,9 @@ def escape(text, max_length=1000):
     return html.escape(text if len(text) <= max_length else text[:max_length - 1] + '…')
 
 def svg_document(width, height, title, elements):
-    return '\n'.join([f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img">',
+    """With its size in pixels: where there is less room, a browser scrolls and the text stays readable."""
+    return '\n'.join([f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
+                      f'viewBox="0 0 {width} {height}" role="img">',
                       f'<title>{escape(title)}</title><style>{STYLE}</style>',
                       f'<rect class="paper" width="{width}" height="{height}"/>',
                       f'<text class="title" x="12" y="24">{escape(title, int(width / 9.8))}</text>',
@@ -219,18 +221,40 @@ def heat_map(title, columns, rows, values, cell=30):
 # the log
 
 def read_log(out_dir):
-    """log.jsonl -> a list of dicts; a last line that a kill cut short is left out."""
-    path = f'{out_dir}/log.jsonl'
+    """
+    log.jsonl -> a list of dicts: the header with the run's config, then those with a step. A last line that
+    a kill cut short is left out.
+    """
+    path, log = f'{out_dir}/log.jsonl', []
     try:
-        with open(path, encoding='utf-8') as file:
-            log = [json.loads(line) for line in file if line.endswith('\n')]
+        with open(path, 'rb') as file:
+            lines = [line for line in file if line.endswith(b'\n')]
     except OSError:
         fail(f'no {path} to draw: run  python train.py --out_dir={out_dir}')
-    except ValueError:
-        log = []
-    if not log or 'config' not in log[0]:
-        fail(f'{path} is damaged: delete it, or the line that is not JSON')
+    for number, line in enumerate(lines, 1):
+        try:
+            entry = json.loads(line)
+            good = (is_entry(entry) and entry['step'] >= log[-1].get('step', 0)) if log else is_header(entry)
+        except (AttributeError, LookupError, TypeError, ValueError, RecursionError):
+            good = False
+        if not good:
+            fail(f'{path} is damaged: line {number} does not go on with one run as train.py writes it; keep '
+                 'only lines that do, or delete the file')
+        log.append(entry)
+    if not log:
+        fail(f'{path} is damaged: it is empty; delete it')
     return log
+
+def is_header(entry):
+    return isinstance(entry['config'], dict) and isinstance(entry.get('parameters', 0), int) and all(
+        file['fingerprint'] for file in entry.get('data', {}).values())
+
+def is_entry(entry):
+    """Whether it has a step, other numbers, which may be infinite or NaN, and examples of three texts."""
+    numbers = [value for key, value in entry.items() if key != 'examples']
+    return type(entry.get('step')) is int and all(
+        type(n) in (int, float) and (abs(n) < 1e99 or abs(n) == math.inf or n != n) for n in numbers) and all(
+        [*map(type, triple)] == [str] * 3 for triple in entry.get('examples', []))
 
 def history(log, key):
     """What was logged under a key: [(step, value)]."""
@@ -353,18 +377,22 @@ def draw_runs(folders, by, plot_dir):
 # -----------------------------------------------------------------------------
 # attention
 
+def load_and_encode(checkpoint, text):
+    """-> the model, its target vocabulary, the words of the sentence, their ids (1, S), lengths (1,)."""
+    model, source_vocab, target_vocab = load(checkpoint)
+    words = split(normalise(text))
+    if not 1 <= len(words) <= 200:
+        fail(f'--text="..." must be a sentence of 1 to 200 words to be drawn, not {len(words)}')
+    return model, target_vocab, words, *pad([source_vocab.look_up(words) + [EOS]])
+
 def draw_attention(checkpoint, text, plot_dir):
     """
     The translation of a sentence and the attention at each of its words -> attention.svg, for a Transformer
     the mean over the heads of its last layer, and attention_head1.svg, ... for each of these.
     """
-    model, source_vocab, target_vocab = load(checkpoint)
-    words = split(normalise(text))
-    if not words:
-        fail('--attention needs a sentence: --text="..."')
+    model, target_vocab, words, source, lengths = load_and_encode(checkpoint, text)
     if model.config.attention == 'none':
         fail(f'{checkpoint} has no attention to draw: train with --attention=dot')
-    source, lengths = pad([source_vocab.look_up(words) + [EOS]])                        # (1, S), (1,)
     with torch.inference_mode():
         tokens, _ = beam_search(model, source, lengths, max_lengths(lengths))           # (1, K, T)
         tokens = tokens[:, 0, :int((tokens[0, 0] != PAD).sum())]                        # (1, T)
@@ -398,11 +426,7 @@ def draw_beam(checkpoint, text, beam_size, plot_dir):
     The search for a translation as a tree -> beam.svg. From left to right the steps, from top to bottom the
     hypotheses of a step, the best first, each as its last word; those that were pruned stand lower.
     """
-    model, source_vocab, target_vocab = load(checkpoint)
-    words = split(normalise(text))
-    if not words or beam_size < 1:
-        fail('--beam needs a sentence, --text="...", and a --beam_size of at least 1')
-    source, lengths = pad([source_vocab.look_up(words) + [EOS]])                        # (1, S), (1,)
+    model, target_vocab, _, source, lengths = load_and_encode(checkpoint, text)
     trace = []
     with torch.inference_mode():
         tokens, _ = beam_search(model, source, lengths, max_lengths(lengths), beam_size, trace=trace)
@@ -431,17 +455,25 @@ def draw_beam(checkpoint, text, beam_size, plot_dir):
 # -----------------------------------------------------------------------------
 
 def main(given):
+    folders = list(dict.fromkeys(folder.strip() for folder in runs.split(',') if folder.strip()))
     if by not in ('steps', 'tokens', 'hours'):
         fail(f'--by takes steps, tokens or hours, not {by!r}')
+    if not 1 <= beam_size <= 100:
+        fail(f'--beam_size is from 1 to 100 in a picture, not {beam_size}')
+    for flag, useful, owners in [('runs', folders, 'folders'), ('by', folders, '--runs=...'),
+                                 ('text', beam or attention, '--attention or --beam'),
+                                 ('beam_size', beam, '--beam')]:
+        if flag in given and not useful:
+            fail(f'--{flag} has no effect without {owners}')
     folder = plot_dir_of(out_dir, plot_dir)
     if beam:
         draw_beam(f'{out_dir}/best.pt', text, beam_size, folder)
-    elif attention:
+    if attention:
         draw_attention(f'{out_dir}/best.pt', text, folder)
-    elif runs:
-        draw_runs(runs.split(','), by, folder)
+    if folders:
+        draw_runs(folders, by, folder)
         print(f'wrote {folder}/runs.svg')
-    else:
+    if not (beam or attention or folders):
         draw_run(out_dir, folder)
         print(f'wrote {folder}/index.html and {folder}/loss.svg')
 

@@ -1672,6 +1672,7 @@ def test_page():
         return dict(step=step, valid_loss=8 - step / 50, valid_bleu=step / 10, minutes=step,
                     examples=[['Ein <script>', 'A <script>', output]])
     def page(running, *entries):
+        entries = sorted(entries, key=lambda entry: entry['step'])
         write('page/log.jsonl', '\n'.join(map(json.dumps, [header, *entries])) + '\n')
         plot.draw_run(f'{work.name}/page', f'{work.name}/page', running)
         return pathlib.Path(work.name, 'page/index.html').read_text(encoding='utf-8')
@@ -1688,6 +1689,28 @@ def test_page():
         plot.draw_runs([f'{work.name}/a', f'{work.name}/b'], by, work.name)
         svg = pathlib.Path(work.name, 'runs.svg').read_text(encoding='utf-8')
         assert 'dropout=0.1' in svg and 'dropout=0.2' in svg and 'seed' not in svg and f'>{at}<' in svg
+
+def test_log_line_that_is_damaged_is_named():
+    header, first, evaluation = '{"config": {}}', '{"step": 0, "loss": NaN}', '{"step": 5, "loss": 1e999}'
+    for number, lines in [(1, ['no JSON']), (1, [first]), (1, ['[]']), (1, ['{"config": 1}']),
+                          (3, [header, first, 'null']), (2, [header, '{"loss": 1}']), (3, [header, first, '{']),
+                          (2, [header, '{"step": "1"}']), (2, [header, '{"step": 1, "loss": "2"}']),
+                          (2, [header, '{"step": 0, "examples": [["a", "b"]]}']), (2, [header, '[' * 100000]),
+                          (4, [header, first, evaluation, header]),         # the lines of two runs
+                          (4, [header, first, evaluation, first])]:
+        write('damaged/log.jsonl', '\n'.join(lines) + '\n')
+        refused('plot.py --out_dir=damaged', f'damaged/log.jsonl is damaged: line {number} ')
+    write('damaged/log.jsonl', '\n'.join([header, first, evaluation, '{"step": 6']))   # a kill in the last line
+    assert [entry.get('step') for entry in plot.read_log(f'{work.name}/damaged')] == [None, 0, 5]
+    plot.draw_run(f'{work.name}/damaged', f'{work.name}/damaged')           # what is not finite is a gap
+
+def test_plot_flags_without_effect_and_its_folder():
+    for flags, word in [('--by=hours', '--runs'), ('--text=a', '--attention'), ('--beam_size=3', '--beam'),
+                        ('--attention --text=a --beam_size=3', '--beam'), ('--runs=,', '--runs'),
+                        ('--beam --text=a --beam_size=1000000', 'from 1 to 100')]:
+        refused('plot.py ' + flags, word)
+    assert [plot.plot_dir_of(*dirs) for dirs in (('checkpoints/', ''), ('runs/a', ''), ('runs/a', 'b'))] == [
+        'training_plots', 'runs/a/training_plots', 'b']
 
 def test_ticks_are_round():
     assert [round(t, 9) for t in plot.round_ticks(0.13, 0.97)] == [0.2, 0.4, 0.6, 0.8]
