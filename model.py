@@ -49,6 +49,7 @@ class Config:
     n_hidden: int = 384             # of the cell, or inside the Transformer's feed-forward layers
     n_head: int = 4                 # of the Transformer's attention
     dropout: float = 0.3
+    max_length_ratio: float = 2.0   # target words for each source word at most, and ten
 
     def __post_init__(self):
         for name, known in dict(arch=ARCHITECTURES, cell=CELLS, attention=ATTENTIONS).items():
@@ -691,8 +692,9 @@ def autocast(device, dtype):
     return contextlib.nullcontext() if dtype == torch.float32 else torch.autocast(device.split(':')[0], dtype)
 
 def out_of_memory(error):
-    """Whether a RuntimeError of torch means that, on a GPU or on a CPU."""
-    return any(words in str(error) for words in ('out of memory', 'allocate memory'))
+    """Whether an error of Python or torch means that, on a GPU or on a CPU."""
+    return isinstance(error, MemoryError) or any(
+        words in str(error) for words in ('out of memory', 'allocate memory', 'not enough memory'))
 
 def keep_freed_memory():
     """

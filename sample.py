@@ -18,7 +18,8 @@ From Python, in this folder:
 import signal
 if __name__ == '__main__':                          # until main() runs, Ctrl-C ends the script without a word
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-import builtins, collections, contextlib, itertools, math, os, sys, time, warnings
+import builtins, collections, contextlib, functools, importlib, itertools, math, os, sys, threading, time
+import warnings, zipfile
 from concurrent.futures import ThreadPoolExecutor
 
 import regex
@@ -27,8 +28,8 @@ from torch.nn.utils.rnn import pad_sequence
 
 from model import Config, autocast, build, choose_device, choose_dtype, keep_freed_memory, out_of_memory
 from tokenizer import BOS, EOS, JOINER, PAD, UNK, Progress, Vocabulary, atomic_write, decode_lines, fail
-from tokenizer import normalise, output_path, read_lines, read_meta, read_vocabulary, run_script, split
-from tokenizer import to_text
+from tokenizer import fcntl, normalise, output_path, read_lines, read_meta, read_split, read_vocabulary
+from tokenizer import run_script, split, to_text
 
 # -----------------------------------------------------------------------------
 # config
@@ -46,7 +47,7 @@ baseline = ''               # ... and, to compare with, a file of another system
 beam_size = 5               # hypotheses kept at each step; 1: greedy decoding
 length_penalty = 1.0        # alpha of Wu et al. 2016, eq. 14; 0: none, larger favours longer translations
 coverage_penalty = 0.0      # beta of the same equation, against source words that get little attention
-max_length = 0              # words of a translation at most; 0: twice those of the source plus ten
+max_length = 0              # words of a translation at most; 0: by the length of the source
 temperature = 0.0           # above 0: sample the words instead of searching; 1: as the model predicts them
 n_best = 1                  # translations of each sentence; more than one: with their scores
 replace_unknown = True      # replace <unk> by the source word with the most attention
@@ -60,27 +61,42 @@ FORMAT = 'nanoseq2seq 2'    # of a checkpoint: a new number when older ones can 
 
 def read_checkpoint(path, device='cpu', spare=''):
     """
-    The dict that train.py saved, or, where that file is missing or damaged, the spare one.
-    Status 2 where there is neither, or the file is not a checkpoint of this program.
+    The dict that train.py saved; a folder means its best.pt. A training to be resumed has a `spare`, which is
+    taken where the file is missing, damaged or incomplete. Status 2 where there is no such file, or it is not
+    a checkpoint of this program.
     """
+    path = f'{path}/best.pt' if os.path.isdir(path) else path
+    keys = ['model_config', 'model', 'source_words', 'target_words'] + ['optimizer'] * bool(spare)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore')         # torch's, about a file that is not a checkpoint
-            saved = torch.load(path, map_location=device, weights_only=True)
+        saved = load_verified(path, device)
+        if not isinstance(saved, dict) or not str(saved.get('format')).startswith('nanoseq2seq '):
+            problem = f'{path} is not a checkpoint of nanoseq2seq'
+        elif saved['format'] != FORMAT:
+            problem = f'{path} is from a version whose parameters had other names'
+        elif missing := [key for key in keys if key not in saved]:
+            problem = f'{path} lacks {", ".join(missing)}'
+        else:
+            return saved
     except FileNotFoundError:
-        if os.path.exists(spare):
-            return read_checkpoint(spare, device)
-        fail(f'no checkpoint {path}: run  python train.py  first, or name the right one')
-    except Exception:                               # a damaged file can raise anything in torch
-        if os.path.exists(spare):
-            print(f'{path} is damaged: continuing from {spare}, which is older', file=sys.stderr)
-            return read_checkpoint(spare, device)
-        fail(f'{path} is damaged or no checkpoint: name another, or train again with  python train.py')
-    if not isinstance(saved, dict) or not str(saved.get('format')).startswith('nanoseq2seq '):
-        fail(f'{path} is not a checkpoint of nanoseq2seq: name one that train.py wrote')
-    if saved['format'] != FORMAT:
-        fail(f'{path} is from a version whose parameters had other names: train again with  python train.py')
-    return saved
+        problem = f'there is no checkpoint {path}'
+    except ValueError:
+        problem = f'{path} is damaged or no checkpoint'
+    if not os.path.exists(spare):
+        fail(f'{problem}: name another, or train {"again " * os.path.exists(path)}with  python train.py')
+    print(f'{problem}: continuing from {spare}, which is older', file=sys.stderr)
+    return read_checkpoint(spare, device)
+
+def load_verified(path, device):
+    """torch.load(), which checks no checksums, for a file that is whole; else a ValueError."""
+    with open(path, 'rb') as file, warnings.catch_warnings():
+        warnings.simplefilter('ignore')             # torch's, about a file that is not a checkpoint
+        try:
+            if zipfile.ZipFile(file).testzip() is None:
+                return torch.load(path, map_location=device, weights_only=True)
+        except Exception as error:                  # a damaged file can raise anything
+            if out_of_memory(error):
+                raise
+    raise ValueError
 
 def load(path, device='cpu'):
     """
@@ -94,8 +110,12 @@ def load(path, device='cpu'):
         vocabs = Vocabulary(saved['source_words']), Vocabulary(saved['target_words'])
         if [len(vocab) for vocab in vocabs] != [model.config.source_vocab, model.config.target_vocab]:
             raise ValueError
+        if regex.search(r'\p{Cc}', ''.join(vocabs[0].words + vocabs[1].words)):    # could steer a terminal
+            raise ValueError
         return model.eval(), *vocabs
-    except (KeyError, TypeError, ValueError, RuntimeError):
+    except Exception as error:                      # the file may hold anything
+        if out_of_memory(error):
+            raise
         fail(f'{path} lacks what a model needs: name another, or train again with  python train.py')
 
 def pad(sentences):
@@ -240,12 +260,12 @@ def select(rows, *tensors):
     """The same rows of each tensor; index_select is faster than tensor[rows]."""
     return [tensor.index_select(0, rows) for tensor in tensors]
 
-def max_lengths(lengths, max_length=0):
+def max_lengths(lengths, max_length=0, ratio=2.0):
     """
     How many tokens the translations of sources of these lengths may have, (B,) -> (B,), <eos> included in
-    both: max_length, or where that is 0 twice as many and ten.
+    both: max_length, or where that is 0 `ratio` times as many, config.max_length_ratio of the model, and ten.
     """
-    return torch.full_like(lengths, max_length) if max_length else 2 * lengths + 10
+    return torch.full_like(lengths, max_length) if max_length else (ratio * lengths).long() + 10
 
 # -----------------------------------------------------------------------------
 # sampling
@@ -335,7 +355,7 @@ def translate(texts, model, source_vocab, target_vocab, beam_size=5, n_best=1, r
     def translate_batch(batch):
         words = [source_words[i] for i in batch]
         source, lengths = pad([source_vocab.look_up(row) + [EOS] for row in words])     # (B, S), (B,)
-        source, limit = source.to(device), max_lengths(lengths, max_length)
+        source, limit = source.to(device), max_lengths(lengths, max_length, model.config.max_length_ratio)
         with autocast(device.type, dtype):
             if temperature:                                                             # (B, K, T), (B, K)
                 tokens, scores = sample_tokens(model, source, lengths, limit, n_best, temperature)
@@ -483,7 +503,7 @@ def explain_beam_search(model, source_vocab, target_vocab, dtype, penalties):
     """Print how the translation of --text was found."""
     device, source_words, trace = next(model.parameters()).device, split(normalise(text)), []
     source, lengths = pad([source_vocab.look_up(source_words) + [EOS]])                 # (1, S), (1,)
-    source, limit = source.to(device), max_lengths(lengths, max_length)
+    source, limit = source.to(device), max_lengths(lengths, max_length, model.config.max_length_ratio)
     with torch.inference_mode(), autocast(device.type, dtype):
         greedy, _ = beam_search(model, source, lengths, limit, 1, **penalties)          # (1, 1, T)
         tokens, scores = beam_search(model, source, lengths, limit, beam_size, trace=trace, **penalties)
@@ -528,6 +548,9 @@ def print_attention(source_words, target_words, weights):
 # -----------------------------------------------------------------------------
 # the command line
 
+LIMITS = dict(beam_size=(1, 10000), n_best=(1, 10000), batch_size=(1, 10000), max_length=(0, 10000),
+              length_penalty=(0, 5))
+
 def check_settings(given):
     """Flags that contradict each other end in one line, before any work is done."""
     if bool(hypotheses) != bool(references):
@@ -536,29 +559,43 @@ def check_settings(given):
         fail('--baseline goes with --hypotheses and --references')
     if resume and not (input and output):
         fail('--resume goes with --input and --output')
-    if bool(input) + bool(evaluate) + ('text' in given) > 1:
-        fail('--text, --input and --evaluate: give one of them')
+    if bool(input) + bool(evaluate) + bool(hypotheses) + ('text' in given) > 1:
+        fail('--text, --input, --evaluate and --hypotheses: give one of them')
     if explain and (not split(normalise(text)) or temperature):
         fail('--explain needs a sentence to search for: --text="...", and no --temperature')
     if evaluate not in ('', 'valid', 'test'):
         fail(f'--evaluate takes valid or test, not {evaluate!r}')
-    numbers = beam_size, n_best, batch_size, max(1, max_length)
-    if not 1 <= min(numbers) <= max(numbers) <= 10000 or n_best > beam_size and not temperature:
-        fail('--beam_size, --n_best, --batch_size and --max_length are from 1 to 10000, and --n_best is at '
-             'most --beam_size')
-    if length_penalty > 5 or 0 < temperature < 0.001:
-        fail('--length_penalty is at most 5, and --temperature at least 0.001')
+    for name, (least, most) in LIMITS.items():
+        if not least <= globals()[name] <= most:
+            fail(f'--{name}={globals()[name]} is out of range: it is from {least} to {most}')
+    if n_best > beam_size and not temperature:
+        fail(f'--n_best={n_best} is more than --beam_size={beam_size}: the beam holds no more translations')
+    if 0 < temperature < 0.001:
+        fail(f'--temperature={temperature} is too small: it is 0, to search, or at least 0.001')
     if input and not os.path.exists(input):
         fail(f'there is no {input} to translate: name a text, one sentence a line')
-    if os.path.isfile(input) and not os.path.getsize(input):
+    if os.path.isfile(input) and next(read_text(input), None) is None:
         fail(f'{input} is empty: there is nothing to translate')
     if input and output and any(os.path.exists(path) and os.path.samefile(input, path)
                                 for path in (output, f'{os.path.realpath(output)}.part')):
         fail(f'{input} would be overwritten: name another --output')
 
+PACKED = {'.gz': 'gzip', '.bz2': 'bz2', '.xz': 'lzma'}      # endings and Python's modules
+
+def read_text(path):
+    """read_lines() of a file that may be packed."""
+    if module := PACKED.get(os.path.splitext(path)[1].lower()):
+        try:
+            with importlib.import_module(module).open(path) as file:
+                yield from decode_lines(file, path)
+        except Exception as error:                  # each module has its own
+            fail(f'cannot read {path}: {getattr(error, "strerror", None) or error}')
+    else:
+        yield from read_lines(path)
+
 def read_parallel(first, second):
     """The lines of two files, of which each line belongs to the same line of the other."""
-    lines, others = list(read_lines(first)), list(read_lines(second))
+    lines, others = list(read_text(first)), list(read_text(second))
     if len(lines) != len(others) or not lines:
         fail(f'{first} has {len(lines)} lines, {second} has {len(others)}: line must match line')
     return lines, others
@@ -588,7 +625,7 @@ def evaluate_split(translator, source_vocab, target_vocab):
     if words != [source_vocab.words, target_vocab.words]:
         fail(f'{checkpoint} was trained with another vocabulary than that of {data_dir}/: name the '
              f'--data_dir it was trained on, or train again with  python train.py --data_dir={data_dir}')
-    sources, targets = read_parallel(*(f'{data_dir}/{evaluate}.{lang}' for lang in languages))
+    sources, targets = read_split(data_dir, evaluate, meta)
     with open_output() as file:                     # before the work, in case it cannot be written
         began = time.perf_counter()
         outputs = [found[0][0] for found in translator(sources)]
@@ -605,32 +642,49 @@ def translate_file(write):
     From --input to --output, a part at a time. What is done is in OUTPUT.part until all is done; --resume
     continues behind it.
     """
-    total = sum(1 for _ in read_lines(input)) if os.path.isfile(input) else 0       # a pipe is read only once
-    lines, done, bar = read_lines(input), 0, Progress('translating', 'sentences')
-    target = output_path(output)
+    total = sum(1 for _ in read_text(input)) if os.path.isfile(input) else 0        # a pipe is read only once
+    lines, bar, target = read_text(input), Progress('translating', 'sentences'), output_path(output)
     part = f'{target}.part'
     if resume and os.path.exists(target) and not os.path.exists(part):
         return print(f'{output} is there already, and nothing to resume', file=sys.stderr)
     try:
         os.makedirs(os.path.dirname(target), exist_ok=True)
-        if resume and os.path.exists(part):
-            with open(part, 'rb+') as file:         # the last line, or the last of n_best, may be incomplete
-                done = sum(line.endswith(b'\n') for line in file) // n_best
-                file.seek(0)
-                file.truncate(sum(map(len, itertools.islice(file, done * n_best))))
-        if sum(1 for _ in itertools.islice(lines, done)) < done:
-            fail(f'{part} has more lines than {input}: it is of another input; leave --resume out')
-        bar.begin = done
-        with open(part, 'a' if done else 'w', encoding='utf-8', newline='\n') as file:
+        with open(part, 'a+', encoding='utf-8', newline='\n') as file:
+            if fcntl:                               # the lock ends with its process, however that ends
+                try:
+                    fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except OSError:
+                    fail(f'another run is writing {output}: wait until it ends, or name another --output')
+            bar.begin = done = keep_complete(file, lines)
             while chunk := list(itertools.islice(lines, 20 * batch_size)):
                 write(chunk, file)
                 file.flush()
                 done += len(chunk)
                 bar.show(done, total and min(1.0, done / total))
+            os.fsync(file.fileno())
         os.replace(part, target)
     except OSError as error:
         fail(f'cannot write {output}: {error.strerror}')
+    except KeyboardInterrupt:
+        print('stopped; with --resume it goes on', file=sys.stderr)
+        raise SystemExit(130)
     bar.close()
+
+def keep_complete(file, lines):
+    """
+    Cut off what an earlier run left in a file, or to --resume only what is incomplete. Returns the number of
+    sentences that are done; `lines` of the input are read past them.
+    """
+    done = size = 0
+    if resume:                                      # the last line, or the last of n_best, may be incomplete
+        file.buffer.seek(0)
+        done = sum(line.endswith(b'\n') for line in file.buffer) // n_best
+        file.buffer.seek(0)
+        size = sum(map(len, itertools.islice(file.buffer, done * n_best)))
+    if sum(1 for _ in itertools.islice(lines, done)) < done:
+        fail(f'{file.name} has more lines than {input}: it is of another input; leave --resume out')
+    file.truncate(size)
+    return done
 
 def interactive(write, source_vocab):
     """Translate what is typed."""
@@ -674,7 +728,7 @@ def main(given):
         translate_file(write)
     elif 'text' in given or input or output or not sys.stdin.isatty():
         lines = iter(text.split('\n')) if 'text' in given else \
-            read_lines(input) if input else decode_lines(sys.stdin.buffer, 'standard input')
+            read_text(input) if input else decode_lines(sys.stdin.buffer, 'standard input')
         with open_output() as file:
             while chunk := list(itertools.islice(lines, 100 * batch_size)):     # a part at a time
                 write(chunk, file)
@@ -683,8 +737,8 @@ def main(given):
 
 if __name__ == '__main__':
     try:
-        run_script(main, globals(), 'stopped; from --input to --output it goes on with --resume')
-    except RuntimeError as error:
+        run_script(main, globals())
+    except (RuntimeError, MemoryError) as error:
         if not out_of_memory(error):
             raise
         fail(f'out of memory: halve --batch_size={batch_size}, or take a smaller --beam_size')

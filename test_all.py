@@ -1853,6 +1853,89 @@ train.run_script(train.main, vars(train))
     run('prepare.py --dataset=toy --max_pairs=2000')
     refused('train.py', 'python tokenizer.py')
 
+def tiny_checkpoint(name, **changes):
+    """A checkpoint of an untrained model that knows the words a, b and c; a value of None leaves a key out."""
+    net, words = tiny_model(0), [*tokenizer.SPECIAL, 'a', 'b', 'c']
+    net.config.source_vocab = net.config.target_vocab = len(words)
+    net = build(net.config)
+    saved = {'format': sample.FORMAT, 'model_config': dataclasses.asdict(net.config), 'model': net.state_dict(),
+             'source_words': words, 'target_words': words, 'data': {'train.de': {}, 'train.en': {}}, **changes}
+    path = pathlib.Path(work.name, name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.save({key: value for key, value in saved.items() if value is not None}, path)
+    return str(path)
+
+def test_damaged_checkpoints_are_not_used():
+    """Any flipped bit of the weights is noticed; to resume, the checkpoint before is taken instead."""
+    whole = tiny_checkpoint('damage/best.pt')
+    data, random_ = open(whole, 'rb').read(), random.Random(0)
+    with zipfile.ZipFile(whole) as archive:
+        weights = [archive.read(name) for name in archive.namelist() if '/data/' in name]
+    for values in random_.sample(weights, 5):
+        damaged = bytearray(data)
+        damaged[data.index(values) + random_.randrange(len(values))] ^= 4
+        last = write('damage/last.pt', bytes(damaged))
+        refused('sample.py --checkpoint=damage/last.pt --text=a', 'last.pt is damaged', 'python train.py')
+    tiny_checkpoint('damage/previous.pt', optimizer={}, step=7)
+    for content in bytes(damaged), data[:5000], data, b'':          # the third is whole, but no training's
+        write('damage/last.pt', content)
+        with contextlib.redirect_stderr(io.StringIO()) as err:
+            saved = sample.read_checkpoint(last, spare=f'{work.name}/damage/previous.pt')
+        assert saved['step'] == 7 and 'continuing from' in err.getvalue()
+    assert run_forked('sample.py --checkpoint=damage --text=a', '')[0] == 0             # the folder's best.pt
+    refused('sample.py --checkpoint=. --text=a', 'no checkpoint ./best.pt')
+    tiny_checkpoint('lacking.pt', source_words=None)
+    refused('sample.py --checkpoint=lacking.pt --text=a', 'lacks source_words')
+    tiny_checkpoint('hostile.pt', target_words=[*tokenizer.SPECIAL, 'a', 'b', '\x1b[2Jc'])
+    refused('sample.py --checkpoint=hostile.pt --text=a', 'hostile.pt')
+    true_load = torch.load
+    try:
+        def without_memory(*_, **how):
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes")
+        torch.load = without_memory
+        refused('sample.py --checkpoint=damage/best.pt --text=a', 'out of memory')
+    finally:
+        torch.load = true_load
+
+def test_packed_text_is_read():
+    """A .gz, .bz2 or .xz is read like the text inside it; one that breaks off is refused."""
+    tiny_checkpoint('packed.pt')
+    texts = {'a.de': (text := b'a b c\n\nc c\n'), 'a.de.gz': gzip.compress(text),
+             'a.de.bz2': bz2.compress(text), 'a.de.xz': lzma.compress(text)}
+    for name, content in texts.items():
+        write(name, content)
+    ask = 'sample.py --checkpoint=packed.pt --device=cpu --dtype=float32 --max_length=3 --input='
+    status, expected, _ = run_forked(ask + 'a.de', '')
+    assert status == 0 and expected.count('\n') == 3
+    for name in list(texts)[1:]:
+        assert run_forked(ask + name, '')[:2] == (0, expected), name
+        write(f'cut.{name}', texts[name][:-9])
+        refused(f'{ask}cut.{name}', f'cut.{name}')
+        assert run_forked(f'sample.py --hypotheses={name} --references=a.de', '')[0] == 0
+    write('latin.gz', gzip.compress('a\nü\n'.encode('latin1')))
+    refused(ask + 'latin.gz', 'latin.gz, line 2', 'UTF-8')
+    write('nothing.gz', gzip.compress(b''))
+    refused(ask + 'nothing.gz', 'nothing.gz is empty')
+
+def test_limits_are_named_one_at_a_time():
+    for flag, *words in [('--n_best=6', '--n_best=6', '--beam_size=5'), ('--beam_size=0', '1 to 10000'),
+                         ('--batch_size=10001', '--batch_size=10001'), ('--max_length=10001', '0 to 10000'),
+                         ('--length_penalty=6', '--length_penalty=6'), ('--temperature=1e-4', '0.0001')]:
+        refused(f'sample.py --text=a {flag}', *words)
+
+def test_a_translation_may_be_as_long_as_training_says():
+    """Twice the source and ten words, or the ratio that the checkpoint's configuration has."""
+    assert sample.max_lengths(torch.tensor([1, 7])).tolist() == [12, 24]
+    assert sample.max_lengths(torch.tensor([1, 7]), ratio=9.5).tolist() == [19, 76]
+    assert sample.max_lengths(torch.tensor([1, 7]), 3).tolist() == [3, 3]
+    net = tiny_model(0)
+    net.config.max_length_ratio = 9.5
+    net.decode_step = lambda tokens, state, memory: (torch.eye(net.config.target_vocab)[tokens * 0 + 5],
+                                                     state, None)       # a model that never ends
+    words = Vocabulary(tokenizer.SPECIAL + [str(n) for n in range(net.config.target_vocab - 4)])
+    ((text, _),), = sample.translate(['1 2'], net, words, words, beam_size=1, replace_unknown=False)
+    assert len(text.split()) == int(3 * 9.5) + 10
+
 def test_missing_stages_name_their_command():
     refused('tokenizer.py --data_dir=none', 'python prepare.py')
     refused('train.py --data_dir=none', 'python prepare.py')
