@@ -11,7 +11,7 @@ train.py draws the page again at every evaluation; in a browser it reloads itsel
 import signal
 if __name__ == '__main__':                          # until main() runs, Ctrl-C ends the script without a word
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-import difflib, html, json, math, os, time
+import difflib, html, json, math, os, time, unicodedata
 
 import torch
 
@@ -45,12 +45,24 @@ STYLE = '''
     path.whisker { stroke: #ddd }
   }
 '''
-CHARACTER = 7.9             # pixels, the mean width of one
 
-def escape(text, max_length=1000):
-    """For SVG and HTML: no markup, no control characters, and not longer than there is room for."""
-    text = ''.join(c if c.isprintable() else ' ' for c in str(text))
-    return html.escape(text if len(text) <= max_length else text[:max_length - 1] + '…')
+def escape(text):
+    """For SVG and HTML: no markup, no control characters."""
+    return html.escape(''.join(c if c.isprintable() else ' ' for c in str(text)))
+
+def text_width(text, size=14):
+    """About how many pixels: the widths of DejaVu Sans, which is wider than most other fonts."""
+    return size * sum(0.38 if c in "ijlftrI.,:;'!()[]-/| " else 1.0 if unicodedata.east_asian_width(c) in 'WF'
+                      or c in 'mwMW@%' else 0.78 if c.isupper() or c in '=+<>' else 0.63 for c in text)
+
+def shorten(text, room, size=14):
+    """As much of a text as has room, in pixels."""
+    while text_width(text, size) > room and len(text) > 1:
+        text = text[:-2] + '…'
+    return text
+
+def svg_text(x, y, text, anchor='start', more=''):
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{more}>{escape(text)}</text>'
 
 def svg_document(width, height, title, elements):
     """With its size in pixels: where there is less room, a browser scrolls and the text stays readable."""
@@ -58,7 +70,7 @@ def svg_document(width, height, title, elements):
                       f'viewBox="0 0 {width} {height}" role="img">',
                       f'<title>{escape(title)}</title><style>{STYLE}</style>',
                       f'<rect class="paper" width="{width}" height="{height}"/>',
-                      f'<text class="title" x="12" y="24">{escape(title, int(width / 9.8))}</text>',
+                      svg_text(12, 24, shorten(title, width - 24, 18), more=' class="title"'),
                       *elements, '</svg>\n'])
 
 def format_number(number):
@@ -85,7 +97,7 @@ class Axis:
         numbers = [n for n in numbers if math.isfinite(n)] or [0.0, 1.0]
         low, high = min(numbers), max(numbers)
         self.begin, self.end = begin, end
-        self.log = may_be_log and low > 0 and high / low > 1000
+        self.log = may_be_log and not from_zero and low > 0 and high / low > 1000
         if self.log:
             low, high = math.log10(low), math.log10(high)
             decades = math.ceil((high - low) / 7)
@@ -102,39 +114,37 @@ class Axis:
         fraction = (number - self.low) / (self.high - self.low)
         return round(self.begin + fraction * (self.end - self.begin), 1)
 
-def line_chart(title, x_label, y_label, series, width=640, height=380, dots=False, may_be_log=True):
+def line_chart(title, x_label, y_label, series, width=640, height=380, dots=False, may_be_log=True,
+               from_zero=False):
     """
     series: [(name, [(x, y), ...])]. A line has a gap where y is not finite, and its name stands at its end.
     With dots it is a scatter chart.
     """
     series = [(name, [(x, y) for x, y in points if math.isfinite(x)]) for name, points in series]
     series = [(name, points) for name, points in series if any(math.isfinite(y) for _, y in points)]
-    names = [escape(name, int(0.38 * width / CHARACTER)) for name, _ in series] if len(series) > 1 else []
-    room = CHARACTER * max((len(html.unescape(name)) for name in names), default=0)
-    Y = Axis([y for _, points in series for _, y in points], height - 50, 56, may_be_log)
-    left = 20 + CHARACTER * max((len(format_number(tick)) for tick in Y.ticks), default=1)
+    names = [shorten(name, 0.4 * width) for name, _ in series] if len(series) > 1 else []
+    room = max(map(text_width, names), default=0)
+    Y = Axis([y for _, points in series for _, y in points], height - 50, 56, may_be_log, from_zero)
+    left = 20 + max((text_width(format_number(tick)) for tick in Y.ticks), default=8)
     X = Axis([x for _, points in series for x, _ in points], left, width - room - 26)
     elements, ends, colours = draw_axes(X, Y, x_label, y_label, height), [], COLOURS * len(series)
     for (_, points), colour in zip(series, colours):
         elements += draw_line(points, X, Y, colour, dots)
         ends.append(Y([y for _, y in points if math.isfinite(y)][-1]) + 5)
-    for name, colour, y in zip(names, colours, spread_labels(ends, 17, 60, height - 46)):
-        elements.append(f'<text x="{X.end + 9:.1f}" y="{y:.1f}" style="fill:{colour}">{name}</text>')
+    elements += [svg_text(X.end + 9, y, name, more=f' style="fill:{colour}"') for name, colour, y
+                 in zip(names, colours, spread_labels(ends, 17, 60, height - 46))]
     return svg_document(width, height, title, elements)
 
 def draw_axes(X, Y, x_label, y_label, height):
     """A grid line and a number for each tick of Y, the numbers of X below, and the names of both axes."""
-    grid = [f'<line class="grid" x1="{X.begin:.1f}" x2="{X.end}" y1="{Y(tick)}" y2="{Y(tick)}"/>'
-            f'<text x="{X.begin - 8:.1f}" y="{Y(tick) + 5}" text-anchor="end">{format_number(tick)}</text>'
-            for tick in Y.ticks]
-    numbers = [f'<text x="{X(tick)}" y="{height - 30}" text-anchor="middle">{format_number(tick)}</text>'
-               for tick in X.ticks]
-    return [*grid, *numbers,
-            f'<text x="{(X.begin + X.end) / 2:.1f}" y="{height - 8}" text-anchor="middle">{escape(x_label)}'
-            f'</text><text x="12" y="44">{escape(y_label)}</text>']
+    elements = [svg_text(12, 44, y_label), svg_text((X.begin + X.end) / 2, height - 8, x_label, 'middle')]
+    for tick in Y.ticks:
+        elements += [f'<line class="grid" x1="{X.begin:.1f}" x2="{X.end}" y1="{Y(tick)}" y2="{Y(tick)}"/>',
+                     svg_text(X.begin - 8, Y(tick) + 5, format_number(tick), 'end')]
+    return elements + [svg_text(X(tick), height - 30, format_number(tick), 'middle') for tick in X.ticks]
 
 def draw_line(points, X, Y, colour, dots):
-    """The pieces of a line between its gaps, and a dot at its end; or with dots just one for each point."""
+    """The pieces of a line between its gaps, and a dot for each point if there is room; with dots no line."""
     finite = [(x, y) for x, y in points if math.isfinite(y)]
     kept, pieces = set(downsample(finite, X)), [[]]
     for x, y in points:
@@ -142,10 +152,9 @@ def draw_line(points, X, Y, colour, dots):
             pieces.append([])
         elif (x, y) in kept:
             pieces[-1].append((X(x), Y(y)))
-    lines = [] if dots else [piece for piece in pieces if len(piece) > 1]
-    marks = [place for piece in pieces if dots or len(piece) == 1 for place in piece]
-    marks += [] if dots else [(X(finite[-1][0]), Y(finite[-1][1]))]
-    lines = [' '.join(f'{x},{y}' for x, y in piece) for piece in lines]
+    every, end = dots or 10 * len(finite) < X.end - X.begin, (X(finite[-1][0]), Y(finite[-1][1]))
+    lines = [] if dots else [' '.join(f'{x},{y}' for x, y in piece) for piece in pieces if len(piece) > 1]
+    marks = [place for piece in pieces for place in piece if every or len(piece) == 1 or place == end]
     return [*(f'<polyline class="line" stroke="{colour}" points="{line}"/>' for line in lines),
             *(f'<circle cx="{x}" cy="{y}" r="3" fill="{colour}"/>' for x, y in marks)]
 
@@ -171,51 +180,56 @@ def spread_labels(wanted, gap, low, high):
 
 def bar_chart(title, x_label, bars, width=640):
     """bars: [(name, value, error or 0)], horizontal, each with its name before it and its value behind it."""
-    left = 24 + CHARACTER * min(34, max(len(str(name)) for name, *_ in bars))
+    names = [shorten(str(name), 0.42 * width) for name, *_ in bars]
+    left = 24 + max(map(text_width, names))
     height = 84 + 28 * len(bars)
     X = Axis([value + sign * error for _, value, error in bars for sign in (-1, 1)], left, width - 70,
              from_zero=True)
-    widest = 8 + CHARACTER * max(len(format_number(tick)) for tick in X.ticks)
+    widest = 8 + max(text_width(format_number(tick)) for tick in X.ticks)
     step = math.ceil(widest * len(X.ticks) / (X.end - X.begin))         # so that the numbers do not touch
-    elements = [f'<line class="grid" x1="{X(tick)}" x2="{X(tick)}" y1="40" y2="{height - 44}"/>'
-                f'<text x="{X(tick)}" y="{height - 26}" text-anchor="middle">{format_number(tick)}</text>'
-                for tick in X.ticks[::step]]
-    elements.append(f'<text x="{(X.begin + X.end) / 2:.1f}" y="{height - 6}" text-anchor="middle">'
-                    f'{escape(x_label)}</text>')
-    for i, (name, value, error) in enumerate(bars):
+    elements = [svg_text((X.begin + X.end) / 2, height - 6, x_label, 'middle')]
+    for tick in X.ticks[::step]:
+        elements += [f'<line class="grid" x1="{X(tick)}" x2="{X(tick)}" y1="40" y2="{height - 44}"/>',
+                     svg_text(X(tick), height - 26, format_number(tick), 'middle')]
+    for i, (name, (_, value, error)) in enumerate(zip(names, bars)):
         y, (begin, end) = 44 + 28 * i, sorted((X(0), X(value)))
-        elements.append(f'<text x="{left - 8:.1f}" y="{y + 15}" text-anchor="end">{escape(name, 34)}</text>'
-                        f'<rect class="bar" x="{begin}" y="{y}" width="{max(1, end - begin):.1f}" '
-                        f'height="20" fill="{COLOURS[0]}"/>')
+        elements += [svg_text(left - 8, y + 15, name, 'end'),
+                     f'<rect class="bar" x="{begin}" y="{y}" width="{max(1, end - begin):.1f}" height="20" '
+                     f'fill="{COLOURS[0]}"/>']
         if error:
             elements.append(f'<path class="whisker" d="M{X(value - error)},{y + 10}H{X(value + error)}'
                             f'm0,-5v10M{X(value - error)},{y + 5}v10"/>')
         number = f'{value:.4g}' if abs(value) < 1000 else f'{value:,.0f}'
-        elements.append(f'<text x="{max(end, X(value + error)) + 6:.1f}" y="{y + 15}">{number}</text>')
+        elements.append(svg_text(max(end, X(value + error)) + 6, y + 15, number))
     return svg_document(width, height, title, elements)
 
-def heat_map(title, columns, rows, values, cell=30):
-    """values[row][column] from 0 to 1 as squares, darker for more; the names of the columns slanted above."""
+def heat_map(title, x_label, y_label, columns, rows, values, cell=30):
+    """
+    values[row][column] from 0 to 1 as squares, darker for more. The names of the columns are slanted above;
+    the corner between them and those of the rows has the names of both axes.
+    """
     cell = max(20, min(cell, 900 // max(1, len(columns))))          # slanted names overlap below 20
-    left = 20 + CHARACTER * min(24, max(len(row) for row in rows))
-    top = 44 + 0.75 * CHARACTER * min(24, max(len(column) for column in columns))
-    width, height = left + cell * len(columns) + 0.75 * CHARACTER * 14 + 10, top + cell * len(rows) + 14
+    columns, rows = ([shorten(name, 190) for name in names] for names in (columns, rows))
+    left = 20 + max(map(text_width, [f'{y_label} ↓', *rows]))
+    above, right = (0.71 * max(map(text_width, names)) for names in (columns, columns[-3:]))
+    top = 56 + max(30, above)
+    width, height = left + cell * len(columns) + right, top + cell * len(rows) + 14
     elements = [f'<rect x="{left:.1f}" y="{top:.1f}" width="{cell * len(columns)}" '
-                f'height="{cell * len(rows)}" fill="{COLOURS[0]}" fill-opacity="0.04"/>']
+                f'height="{cell * len(rows)}" fill="{COLOURS[0]}" fill-opacity="0.04"/>',
+                svg_text(left - 8, top - 30, f'{x_label} →', 'end'),
+                svg_text(left - 8, top - 10, f'{y_label} ↓', 'end')]
     for c, name in enumerate(columns):
         x, y = left + (c + 0.5) * cell, top - 6
-        elements.append(f'<text x="{x:.1f}" y="{y:.1f}" transform="rotate(-45 {x:.1f} {y:.1f})">'
-                        f'{escape(name, 24)}</text>')
+        elements.append(svg_text(x, y, name, more=f' transform="rotate(-45 {x:.1f} {y:.1f})"'))
     for r, name in enumerate(rows):
         y = top + r * cell
-        elements.append(f'<text x="{left - 8:.1f}" y="{y + cell / 2 + 5:.1f}" text-anchor="end">'
-                        f'{escape(name, 24)}</text>')
-        for c, value in enumerate(values[r]):
-            if value >= 0.005:
-                elements.append(f'<rect class="cell" x="{left + c * cell:.1f}" y="{y:.1f}" width="{cell}" '
-                                f'height="{cell}" fill="{COLOURS[0]}" fill-opacity="{value:.3f}">'
-                                f'<title>{escape(name)} ← {escape(columns[c])}: {value:.3f}</title></rect>')
-    return svg_document(round(max(width, 260)), round(height), title, elements)
+        elements.append(svg_text(left - 8, y + cell / 2 + 5, name, 'end'))
+        elements += [f'<rect class="cell" x="{left + c * cell:.1f}" y="{y:.1f}" width="{cell}" '
+                     f'height="{cell}" fill="{COLOURS[0]}" fill-opacity="{value:.3f}">'
+                     f'<title>{escape(name)} ← {escape(columns[c])}: {value:.3f}</title></rect>'
+                     for c, value in enumerate(values[r]) if value >= 0.005]
+    width = max(width, min(900, 30 + text_width(title, 18)))
+    return svg_document(round(width), round(height), title, elements)
 
 # -----------------------------------------------------------------------------
 # the log
@@ -231,18 +245,16 @@ def read_log(out_dir):
             lines = [line for line in file if line.endswith(b'\n')]
     except OSError:
         fail(f'no {path} to draw: run  python train.py --out_dir={out_dir}')
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(lines or [''], 1):
         try:
             entry = json.loads(line)
-            good = (is_entry(entry) and entry['step'] >= log[-1].get('step', 0)) if log else is_header(entry)
+            good = is_entry(entry) and entry['step'] >= log[-1].get('step', 0) if log else is_header(entry)
         except (AttributeError, LookupError, TypeError, ValueError, RecursionError):
             good = False
         if not good:
             fail(f'{path} is damaged: line {number} does not go on with one run as train.py writes it; keep '
                  'only lines that do, or delete the file')
         log.append(entry)
-    if not log:
-        fail(f'{path} is damaged: it is empty; delete it')
     return log
 
 def is_header(entry):
@@ -251,10 +263,10 @@ def is_header(entry):
 
 def is_entry(entry):
     """Whether it has a step, other numbers, which may be infinite or NaN, and examples of three texts."""
-    numbers = [value for key, value in entry.items() if key != 'examples']
-    return type(entry.get('step')) is int and all(
-        type(n) in (int, float) and (abs(n) < 1e99 or abs(n) == math.inf or n != n) for n in numbers) and all(
-        [*map(type, triple)] == [str] * 3 for triple in entry.get('examples', []))
+    sizes = [abs(value) for key, value in entry.items() if key != 'examples']
+    return isinstance(entry['step'], int) and all(
+        [*map(type, texts)] == [str] * 3 for texts in entry.get('examples', [])) and not any(
+        0 < size < 1e-99 or 1e99 < size < math.inf for size in sizes)
 
 def history(log, key):
     """What was logged under a key: [(step, value)]."""
@@ -273,18 +285,23 @@ PAGE = '''<!doctype html>
   .charts {{ display: grid; gap: 12px; grid-template-columns: repeat(auto-fit, minmax(min(360px, 100%), 1fr));
             margin-top: 16px }}
   .facts {{ display: flex; flex-wrap: wrap; gap: 4px 28px }} .facts b {{ font-size: 20px; display: block }}
-  table {{ border-collapse: collapse }} td {{ padding: 1px 12px 1px 0; vertical-align: top }}
-  td, .triple {{ overflow-wrap: anywhere }} .triple {{ margin: 0 0 14px }} .triple span {{ color: #777 }}
-  .settings {{ columns: 340px; font-size: 13px }} ins {{ background: #cfe8cf; text-decoration: none }}
-  del {{ color: #999 }} .paper {{ fill: none !important }}
+  table {{ border-collapse: collapse; margin-bottom: 18px }} .settings {{ columns: 340px; font-size: 13px }}
+  td {{ padding: 1px 12px 1px 0; vertical-align: top; overflow-wrap: anywhere }}
+  .history td:first-child {{ opacity: .65; white-space: nowrap }}
+  ins {{ background: #cfe8cf; text-decoration: none }}
+  .charts svg {{ width: 100%; height: auto }} .paper {{ fill: none !important }}
   @media (prefers-color-scheme: dark) {{
-    body {{ background: #16181c; color: #ddd }} ins {{ background: #245c2c }} .triple span {{ color: #999 }}
+    body {{ background: #16181c; color: #ddd }} ins {{ background: #245c2c }}
   }}
 </style></head><body>
 <h1>{title}</h1>
 <div class="facts">{facts}</div>
 <div class="charts">{charts}</div>
-<h2>Translations of validation sentences</h2>{triples}
+<p>Both losses are cross entropy without label smoothing. In training dropout is on, and the loss is the mean
+over the updates since the point before: so it begins above the validation loss. It falls below when the model
+knows the sentences that it is trained on better than new ones.</p>
+<h2>Translations of validation sentences, and the words that are new since the row above</h2>
+{examples}
 <h2>Settings</h2><div class="settings">{settings}</div>
 </body></html>
 '''
@@ -304,14 +321,14 @@ def draw_run(out_dir, plot_dir, running=False):
         return line_chart(title, 'steps', y_label, series, width=420, height=280, **options)
     charts = [chart('Loss', 'nats a word', losses),
               chart('BLEU on validation sentences', 'percent', [('BLEU', history(log, 'valid_bleu'))],
-                    may_be_log=False),
+                    from_zero=True),
               chart('Learning rate', '', [('rate', history(log, 'learning_rate'))], may_be_log=False),
               chart('Norm of the gradient', '', [('norm', history(log, 'grad_norm'))]),
               chart('Speed', 'target words a second', [('speed', history(log, 'tokens_per_second'))])]
     with atomic_write(f'{plot_dir}/index.html', 'w', encoding='utf-8') as file:
         file.write(PAGE.format(
             title=escape(f'nanoseq2seq: {out_dir}'), charts='\n'.join(charts), facts=facts_html(log, running),
-            triples=examples_html(log), settings=settings_html(log[0]),
+            examples=examples_html(log), settings=settings_html(log[0]),
             refresh='<meta http-equiv="refresh" content="20">' if running else ''))
 
 def facts_html(log, running):
@@ -319,7 +336,8 @@ def facts_html(log, running):
     steps, evaluations = ([entry for entry in log if key in entry] for key in ('loss', 'valid_loss'))
     facts = {'step': f'{log[-1].get("step", 0):,}'}
     if evaluations:
-        facts['best validation loss'] = f'{min(entry["valid_loss"] for entry in evaluations):.4f}'
+        finite = [entry['valid_loss'] for entry in evaluations if math.isfinite(entry['valid_loss'])]
+        facts['best validation loss'] = f'{min(finite, default=math.nan):.4f}'
         facts['BLEU, greedy'] = f'{evaluations[-1].get("valid_bleu", math.nan):.2f}'
     if steps:
         facts['target words a second'] = f'{steps[-1].get("tokens_per_second", math.nan):,.0f}'
@@ -329,35 +347,39 @@ def facts_html(log, running):
     return ''.join(f'<div><b>{escape(value)}</b>{escape(name)}</div>' for name, value in facts.items())
 
 def examples_html(log):
-    """The latest sources, references and outputs, with what has changed since the evaluation before."""
-    examples = [entry['examples'] for entry in log if 'examples' in entry]
-    if not examples:
-        return ''
-    before = examples[-2] if len(examples) > 1 else examples[-1]
-    return ''.join(f'<p class="triple"><span>source</span> {escape(source, 400)}<br><span>reference</span> '
-                   f'{escape(reference, 400)}<br><span>output</span> {word_changes(old, output)}</p>'
-                   for (source, reference, output), (_, _, old) in zip(examples[-1], before))
+    """Each source with its reference and its outputs, at up to six evaluations, the early ones closer."""
+    evaluations, tables = [entry for entry in log if entry.get('examples')], []
+    n = len(evaluations)
+    chosen = [evaluations[i] for i in sorted({round(n ** (k / 5)) - 1 for k in range(6) if n})]
+    for triples in zip(*(entry['examples'] for entry in chosen)):           # one sentence at each evaluation
+        (source, reference, _), before = triples[-1], triples[0][2]
+        rows = {'source': escape(source), 'reference': escape(reference)}
+        for entry, (_, _, output) in zip(chosen, triples):
+            rows[f'step {entry["step"]:,}'], before = mark_new_words(before, output), output
+        tables.append(table_html(rows, 'history'))
+    return ''.join(tables)
 
-def word_changes(old, new):
-    """The words of `new`, those that `old` has not marked, and those that have gone struck through."""
-    old, new, parts = old.split(), new.split(), []
-    for kind, a, b, c, d in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
-        if kind == 'equal':
-            parts.append(escape(' '.join(new[c:d])))
-        else:
-            parts += [f'<{tag}>{escape(" ".join(words))}</{tag}>'
-                      for tag, words in (('del', old[a:b]), ('ins', new[c:d])) if words]
+def table_html(rows, kind):
+    rows = ''.join(f'<tr><td>{escape(name)}</td><td>{text}</td></tr>' for name, text in rows.items())
+    return f'<table class="{kind}">{rows}</table>'
+
+def mark_new_words(before, output):
+    """The words of an output, marked where they are not those of the one before."""
+    before, words, parts = before.split(), output.split(), []
+    for kind, _, _, i, j in difflib.SequenceMatcher(None, before, words, autojunk=False).get_opcodes():
+        part = escape(' '.join(words[i:j]))
+        parts += [] if i == j else [part] if kind == 'equal' else [f'<ins>{part}</ins>']
     return ' '.join(parts)
 
 def settings_html(header):
     """The settings of a run, and what it found: device, versions, fingerprints of the data."""
     data = {f'data: {name}': file['fingerprint'] for name, file in header.get('data', {}).items()}
     found = {name: value for name, value in header.items() if name not in ('config', 'data')}
-    return '<table>' + ''.join(f'<tr><td>{escape(name)}</td><td>{escape(value)}</td></tr>' for name, value
-                               in {**header.get('config', {}), **found, **data}.items()) + '</table>'
+    settings = {**header['config'], **found, **data}
+    return table_html({name: escape(value) for name, value in settings.items()}, 'table')
 
 def draw_runs(folders, by, plot_dir):
-    """The validation losses of several runs, named by the settings in which they differ -> runs.svg."""
+    """The validation losses of several runs, named by the settings that differ or by folder -> runs.svg."""
     logs, series = [read_log(folder) for folder in folders], []
     configs = [log[0]['config'] for log in logs]
     differing = [key for key in configs[0] if key not in ('out_dir', 'plot_dir', 'resume')
@@ -367,12 +389,15 @@ def draw_runs(folders, by, plot_dir):
         for entry in log[1:]:
             words += entry.get('words', 0)          # those since the line before
             if 'valid_loss' in entry:
-                x = dict(steps=entry['step'], tokens=words, hours=entry['minutes'] / 60)[by]
+                x = dict(steps=entry['step'], tokens=words, hours=entry.get('minutes', math.nan) / 60)[by]
                 points.append((x, entry['valid_loss']))
-        series.append((' '.join(f'{key}={config.get(key)}' for key in differing) or folder, points))
-    labels = dict(steps='steps', tokens='target words seen', hours='hours')
+        series.append((' '.join(f'{key}={config.get(key)}' for key in differing), points))
+    labels = [label for label, _ in series]
+    if len(set(labels)) < len(series) or max(map(text_width, labels)) > 300:      # line_chart would cut it
+        series = [(folder, points) for folder, (_, points) in zip(folders, series)]
+    x_label = dict(steps='steps', tokens='target words seen', hours='hours')[by]
     with atomic_write(f'{plot_dir}/runs.svg', 'w', encoding='utf-8') as file:
-        file.write(line_chart('Validation loss', labels[by], 'nats a word', series, width=760))
+        file.write(line_chart('Validation loss', x_label, 'nats a word', series, width=760))
 
 # -----------------------------------------------------------------------------
 # attention
@@ -405,7 +430,7 @@ def draw_attention(checkpoint, text, plot_dir):
     columns, rows = ([word.strip(JOINER) or word for word in side] for side in ([*words, '<eos>'], output))
     for name, (title, values) in pictures.items():
         with atomic_write(f'{plot_dir}/{name}.svg', 'w', encoding='utf-8') as file:
-            file.write(heat_map(title, columns, rows, values.tolist()))
+            file.write(heat_map(title, 'source', 'translation', columns, rows, values.tolist()))
         print(f'wrote {plot_dir}/{name}.svg')
 
 def attention_by_head(model, source, lengths, tokens):
@@ -432,7 +457,7 @@ def draw_beam(checkpoint, text, beam_size, plot_dir):
         tokens, _ = beam_search(model, source, lengths, max_lengths(lengths), beam_size, trace=trace)
         greedy, _ = beam_search(model, source, lengths, max_lengths(lengths), 1)
     winner, greedy = ([i for i in found[0, 0].tolist() if i != PAD] for found in (tokens, greedy))
-    step_width, row_height, elements = 118, 30, []
+    step_width, row_height, elements = 130, 30, []
     ends = {(): (16.0, 64.0)}           # where a hypothesis ends and the curves to its continuations begin
     for t, candidates in enumerate(trace, 1):
         for rank, (ids, score, kept) in enumerate(candidates):
@@ -442,29 +467,27 @@ def draw_beam(checkpoint, text, beam_size, plot_dir):
             x0, y0 = ends[tuple(ids[:-1])]
             elements.append(f'<path class="{kind}" d="M{x0:.0f},{y0:.0f}C{x0 + 60:.0f},{y0:.0f} '
                             f'{x - 60:.0f},{y:.0f} {x - 22:.0f},{y:.0f}"/>')
-            word = escape(target_vocab.words[ids[-1]].strip(JOINER) or JOINER, 10)
-            elements.append(f'<text class="{kind}" x="{x - 18}" y="{y + 5:.0f}">{word}'
+            word = shorten(target_vocab.words[ids[-1]].strip(JOINER) or JOINER, step_width - 34)
+            elements.append(f'<text class="{kind}" x="{x - 18}" y="{y + 5:.0f}">{escape(word)}'
                             f'<title>{score:.3f} {escape(target_vocab.decode(ids))}</title></text>')
-            ends[tuple(ids)] = x - 10 + len(html.unescape(word)) * CHARACTER, y
-    key = '<text x="12" y="44">blue: the winner, red: what greedy decoding takes, dashed: pruned</text>'
+            ends[tuple(ids)] = x - 12 + text_width(word, 16 if kind == 'winner' else 14), y
+    key = svg_text(12, 44, 'blue: the winner, red: what greedy decoding takes, dashed: pruned')
+    width, height = max(540, 60 + step_width * (len(trace) + 1)), 100 + row_height * 2 * beam_size
     with atomic_write(f'{plot_dir}/beam.svg', 'w', encoding='utf-8') as file:
-        file.write(svg_document(60 + step_width * (len(trace) + 1), 100 + row_height * 2 * beam_size,
-                                target_vocab.decode(winner), [key, *elements]))
+        file.write(svg_document(width, height, target_vocab.decode(winner), [key, *elements]))
     print(f'wrote {plot_dir}/beam.svg')
 
 # -----------------------------------------------------------------------------
 
 def main(given):
     folders = list(dict.fromkeys(folder.strip() for folder in runs.split(',') if folder.strip()))
-    if by not in ('steps', 'tokens', 'hours'):
-        fail(f'--by takes steps, tokens or hours, not {by!r}')
-    if not 1 <= beam_size <= 100:
-        fail(f'--beam_size is from 1 to 100 in a picture, not {beam_size}')
-    for flag, useful, owners in [('runs', folders, 'folders'), ('by', folders, '--runs=...'),
-                                 ('text', beam or attention, '--attention or --beam'),
-                                 ('beam_size', beam, '--beam')]:
-        if flag in given and not useful:
-            fail(f'--{flag} has no effect without {owners}')
+    for flag, good, problem in [
+            ('by', by in ('steps', 'tokens', 'hours'), f'takes steps, tokens or hours, not {by!r}'),
+            ('beam_size', 1 <= beam_size <= 100, 'is from 1 to 100 in a picture'),
+            ('runs', folders, 'needs folders'), ('by', folders, 'needs --runs=...'),
+            ('text', beam or attention, 'needs --attention or --beam'), ('beam_size', beam, 'needs --beam')]:
+        if flag in given and not good:
+            fail(f'--{flag} {problem}')
     folder = plot_dir_of(out_dir, plot_dir)
     if beam:
         draw_beam(f'{out_dir}/best.pt', text, beam_size, folder)
