@@ -49,6 +49,7 @@ length_penalty = 1.0        # alpha of Wu et al. 2016, eq. 14; 0: none, larger f
 coverage_penalty = 0.0      # beta of the same equation, against source words that get little attention
 max_length = 0              # words of a translation at most; 0: by the length of the source
 temperature = 0.0           # above 0: sample the words instead of searching; 1: as the model predicts them
+seed = 1                    # of the random numbers for sampling
 n_best = 1                  # translations of each sentence; more than one: with their scores
 replace_unknown = True      # replace <unk> by the source word with the most attention
 batch_size = 256            # sentences translated at the same time
@@ -156,19 +157,20 @@ def beam_search(model, source, lengths, limit, beam_size=5, length_penalty=1.0, 
     beam_tokens[:, :, 0] = BOS
     beam_scores = torch.zeros(B, 1, device=device)                                      # (B, k)
     coverage = torch.zeros(B, 1, S, device=device)                                      # (B, k, S)
+    n_free, most_free = torch.full((B,), K, device=device), K       # places in the beam with nothing finished
 
     for t in range(1, T + 1):
+        check_interrupted()
         k = beam_scores.shape[1]
         last_tokens = beam_tokens[:, :, t - 1].flatten()                                # (B * k,)
         logits, state, weights = model.decode_step(last_tokens, state, memory)  # (B * k, V), _, (B * k, S)
 
-        # extend the hypotheses; the best fill the places in the beam that no finished one has
-        n_free = K - (finished_scores[active] > -math.inf).sum(1, keepdim=True)         # (B, 1)
-        n_candidates = int(n_free.max()) if trace is None else 2 * K
+        # extend the hypotheses; the best fill the free places
+        n_candidates = most_free if trace is None else 2 * K
         beam_scores, backpointers, tokens = expand_beams(logits, beam_scores, n_candidates)     # (B, k) each
         beam_tokens = beam_tokens.take_along_dim(backpointers[:, :, None], dim=1)       # (B, k, 1 + T)
         beam_tokens[:, :, t] = tokens
-        kept = torch.arange(tokens.shape[1], device=device) < n_free                    # (B, k)
+        kept = torch.arange(tokens.shape[1], device=device) < n_free[:, None]           # (B, k)
         if trace is not None:
             candidates = zip(beam_tokens[0, :, 1:t + 1].tolist(), beam_scores[0].tolist(), kept[0].tolist())
             trace.append([candidate for candidate in candidates if candidate[1] > -math.inf])
@@ -190,13 +192,16 @@ def beam_search(model, source, lengths, limit, beam_size=5, length_penalty=1.0, 
         best_possible_score = length_penalised_score(
             beam_scores.amax(1), limit[active], length_penalty)                         # (B,)
         done = best_possible_score <= finished_scores[active, n_best - 1]               # (B,)
-        rows = (~done).nonzero().flatten()                                              # (B,) that go on
+        n_free = K - (finished_scores[active] > -math.inf).sum(1)                       # (B,)
+        on_host = n_free.masked_fill(done, 0).cpu()     # the only wait for a GPU in a step
+        rows, most_free = on_host.nonzero().flatten(), int(on_host.max())               # (B,) that go on
         if len(rows) == 0:
             break
+        rows = rows.to(device, non_blocking=True)
         if len(rows) < len(active):
             memory = type(memory)(*select(rows, *memory))
-            active, beam_tokens, beam_scores, backpointers, coverage = select(
-                rows, active, beam_tokens, beam_scores, backpointers, coverage)
+            active, beam_tokens, beam_scores, backpointers, coverage, n_free = select(
+                rows, active, beam_tokens, beam_scores, backpointers, coverage, n_free)
 
         # each hypothesis goes on from the decoder's state of the one that it extends
         parents = (rows[:, None] * k + backpointers).flatten()                          # (B * k,)
@@ -215,7 +220,8 @@ def expand_beams(logits, beam_scores, n):
     size, found = (max(1, 128 // k) if logits.device.type == 'cpu' else B), []
     for block, scores in zip(logits.view(B, k, V).split(size), beam_scores.split(size)):
         log_probs = block.float().log_softmax(dim=-1)                                   # (b, k, V)
-        log_probs[:, :, FORBIDDEN_TOKENS] = -math.inf
+        for token in FORBIDDEN_TOKENS:
+            log_probs[:, :, token] = -math.inf
         log_probs = log_probs.add_(scores[:, :, None]).flatten(1)                       # (b, k * V)
         found.append(blockwise_topk(log_probs, min(n, k * V)))                          # (b, n) each
     scores, columns = (torch.cat(blocks) for blocks in zip(*found))                     # (B, n) each
@@ -271,28 +277,36 @@ def max_lengths(lengths, max_length=0, ratio=2.0):
 # sampling
 
 @torch.inference_mode()
-def sample_tokens(model, source, lengths, limit, n, temperature=1.0):
+def sample_tokens(model, source, lengths, limit, n, temperature=1.0, seeds=None):
     """
     n translations of each sentence by ancestral sampling: each word is sampled from the distribution that the
     model predicts after the words before it, each probability to the power of 1 / temperature. Arguments and
-    results as for beam_search, but the scores have a length penalty of 1.
+    results as for beam_search, but the scores have a length penalty of 1. Sentence b takes its random numbers
+    from seeds[b], so that they do not depend on its batch.
     """
-    B, T = len(source), int(limit.max())
+    B, T, V, device = len(source), int(limit.max()), model.config.target_vocab, source.device
+    seeds = torch.randint(1 << 32, (B,)).tolist() if seeds is None else seeds
+    uniform = torch.cat([torch.rand(T, n, generator=torch.Generator().manual_seed(seed)) for seed in seeds],
+                        dim=1).to(device)                                               # (T, R), R = B * n
     memory = model.encode(source, lengths)
     state = model.init_decoder_state(memory, n)
-    limit = limit.to(source.device).repeat_interleave(n)                                # (R,) with R = B * n
+    limit = limit.to(device).repeat_interleave(n)                                       # (R,)
     last_tokens = source.new_full((B * n,), BOS)                                        # (R,)
     tokens = source.new_full((B * n, T), PAD)                                           # (R, T)
-    scores = torch.zeros(B * n, device=source.device)                                   # (R,)
+    scores = torch.zeros(B * n, device=device)                                          # (R,)
     unfinished = torch.ones_like(scores, dtype=torch.bool)                              # (R,)
     for t in range(T):
+        check_interrupted()
         logits, state, _ = model.decode_step(last_tokens, state, memory)                # (R, V)
         log_probs = logits.float().log_softmax(dim=-1)                                  # (R, V)
-        log_probs[:, FORBIDDEN_TOKENS] = -math.inf
-        sampled = (log_probs / temperature).softmax(dim=-1).multinomial(1)              # (R, 1)
+        for token in FORBIDDEN_TOKENS:
+            log_probs[:, token] = -math.inf
+        cumulative = (log_probs / temperature).softmax(dim=-1).cumsum(dim=-1)           # (R, V)
+        threshold = uniform[t, :, None] * cumulative[:, -1:]                            # (R, 1)
+        sampled = torch.searchsorted(cumulative, threshold, right=True).clamp(max=V - 1)        # (R, 1)
         last_tokens = sampled.squeeze(1)                                                # (R,)
-        tokens[unfinished, t] = last_tokens[unfinished]
-        scores[unfinished] += log_probs.gather(1, sampled).squeeze(1)[unfinished]
+        tokens[:, t] = last_tokens.masked_fill(~unfinished, PAD)
+        scores += log_probs.gather(1, sampled).squeeze(1).masked_fill(~unfinished, 0)
         unfinished = unfinished & (last_tokens != EOS) & (t + 1 < limit)
         if not unfinished.any():
             break
@@ -350,6 +364,7 @@ def translate(texts, model, source_vocab, target_vocab, beam_size=5, n_best=1, r
     source_words, device = [split(normalise(text)) for text in texts], next(model.parameters()).device
     replace_unknown = replace_unknown and model.config.attention != 'none'
     results = [[('', 0.0)] for _ in texts]
+    seeds = torch.randint(1 << 32, (len(texts),)).tolist() if temperature else []
 
     @torch.inference_mode()                 # like autocast, it counts for one thread only
     def translate_batch(batch):
@@ -358,7 +373,8 @@ def translate(texts, model, source_vocab, target_vocab, beam_size=5, n_best=1, r
         source, limit = source.to(device), max_lengths(lengths, max_length, model.config.max_length_ratio)
         with autocast(device.type, dtype):
             if temperature:                                                             # (B, K, T), (B, K)
-                tokens, scores = sample_tokens(model, source, lengths, limit, n_best, temperature)
+                tokens, scores = sample_tokens(model, source, lengths, limit, n_best, temperature,
+                                               [seeds[i] for i in batch])
             else:
                 tokens, scores = beam_search(model, source, lengths, limit, beam_size, n_best=n_best,
                                              **penalties)
@@ -372,14 +388,27 @@ def translate(texts, model, source_vocab, target_vocab, beam_size=5, n_best=1, r
                         results[i][rank:] = [(to_text(output), score)]
 
     # cores that each work on a batch of their own need not wait for one another at every operation: at most
-    # four, since each takes memory, and one for sampling, since random numbers come from one stream
+    # four, since each takes memory
     threads, n_sentences = torch.get_num_threads(), sum(map(bool, source_words))
-    n_parallel = max(1, min(4, threads, n_sentences)) if device.type == 'cpu' and not temperature else 1
+    n_parallel = max(1, min(4, threads, n_sentences)) if device.type == 'cpu' else 1
     batches = make_batches(list(map(len, source_words)), batch_size, n_parallel)
+    interrupted.clear()
     with ThreadPoolExecutor(n_parallel, '', torch.set_num_threads, (threads // n_parallel,)) as pool:
-        list(pool.map(translate_batch, batches))
-    torch.set_num_threads(threads)          # it is the same number for all threads
+        try:
+            list(pool.map(translate_batch, batches))
+        except BaseException:
+            interrupted.set()               # else the other batches would be finished first
+            raise
+        finally:
+            torch.set_num_threads(threads)  # it is the same number for all threads
     return results
+
+interrupted = threading.Event()
+
+def check_interrupted():
+    """Ctrl-C reaches only the main thread; the others look at every step whether it came."""
+    if interrupted.is_set():
+        raise KeyboardInterrupt
 
 def make_batches(lengths, batch_size, n_parallel):
     """
@@ -656,6 +685,7 @@ def translate_file(write):
                 except OSError:
                     fail(f'another run is writing {output}: wait until it ends, or name another --output')
             bar.begin = done = keep_complete(file, lines)
+            torch.randint(1 << 32, (done,))         # the seeds of these sentences
             while chunk := list(itertools.islice(lines, 20 * batch_size)):
                 write(chunk, file)
                 file.flush()
@@ -686,7 +716,22 @@ def keep_complete(file, lines):
     file.truncate(size)
     return done
 
-def interactive(write, source_vocab):
+def report_unknown_words(texts, source_vocab, by_name):
+    """On standard error: the words that the model does not know, and a question where most are unknown."""
+    words = [word for text in texts for word in split(normalise(text))]
+    unknown = unknown_words(words, source_vocab)
+    if by_name and unknown:
+        print(f'(never seen in training, or too rarely: {" ".join(dict.fromkeys(unknown))})', file=sys.stderr)
+    if 2 * len(unknown) > len(words):
+        ask_for_language()
+
+@functools.cache                                    # once is enough
+def ask_for_language():
+    source_lang, *_ = [name.split('.')[1] for name in read_checkpoint(checkpoint).get('data', ())] or ['']
+    print('most words of this text are unknown to the model: is it in the language of its sources'
+          f'{source_lang and f" ({source_lang})"}?', file=sys.stderr)
+
+def interactive(write):
     """Translate what is typed."""
     print('A sentence, then Enter; an empty line or Ctrl-D ends.')
     sys.stdin.reconfigure(encoding='utf-8', errors='replace')       # whatever the terminal's locale
@@ -695,8 +740,6 @@ def interactive(write, source_vocab):
     with contextlib.suppress(EOFError, KeyboardInterrupt):
         while line := builtins.input('> '):
             write([line], sys.stdout)
-            if unknown := unknown_words(split(normalise(line)), source_vocab):
-                print(f'(never seen in training, or too rarely: {" ".join(unknown)})')
 
 def main(given):
     check_settings(given)
@@ -706,6 +749,7 @@ def main(given):
     my_device = choose_device(device)
     my_dtype = choose_dtype(dtype, my_device)
     model, source_vocab, target_vocab = load(checkpoint, my_device)
+    torch.manual_seed(seed)
     model.to(my_dtype)                              # once; autocast would do it again for each word
     if coverage_penalty and model.config.attention == 'none':
         fail(f'--coverage_penalty is for a model with attention, and {checkpoint} has none')
@@ -721,6 +765,8 @@ def main(given):
         for found in translator(texts):
             for translation, score in (found + [('', -math.inf)] * n_best)[:n_best]:
                 print(translation if n_best == 1 else f'{score:.4f}\t{translation}', file=file)
+        file.flush()
+        report_unknown_words(texts, source_vocab, by_name=not input and sys.stdin.isatty() or 'text' in given)
 
     if evaluate:
         evaluate_split(translator, source_vocab, target_vocab)
@@ -733,7 +779,7 @@ def main(given):
             while chunk := list(itertools.islice(lines, 100 * batch_size)):     # a part at a time
                 write(chunk, file)
     else:
-        interactive(write, source_vocab)
+        interactive(write)
 
 if __name__ == '__main__':
     try:

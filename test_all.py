@@ -1897,6 +1897,70 @@ def test_damaged_checkpoints_are_not_used():
     finally:
         torch.load = true_load
 
+def test_ctrl_c_is_heard_by_all_threads():
+    """Within a step, not at the end of the batch; afterwards one may translate again."""
+    net, words = tiny_model(0), Vocabulary(tokenizer.SPECIAL + ['a', 'b', 'c'])
+    def step(tokens, state, memory):                # of a model that never ends
+        time.sleep(0.01)
+        return 100 * torch.eye(7)[tokens * 0 + 5], state, None
+    net.decode_step, handler, threads = step, signal.getsignal(signal.SIGINT), torch.get_num_threads()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        torch.set_num_threads(2)
+        for how in {'beam_size': 2}, {'temperature': 1.0}:
+            timer, began = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)), time.monotonic()
+            timer.start()
+            try:
+                sample.translate(['a b', 'c'], net, words, words, max_length=9000, replace_unknown=False, **how)
+                raise AssertionError('Ctrl-C was not heard')
+            except KeyboardInterrupt:
+                assert time.monotonic() - began < 20
+            assert torch.get_num_threads() == 2
+            assert len(sample.translate(['a', 'b'], net, words, words, max_length=2, **how)) == 2
+    finally:
+        torch.set_num_threads(threads)
+        signal.signal(signal.SIGINT, handler)
+
+def test_two_runs_do_not_write_one_output():
+    tiny_checkpoint('twice.pt')
+    write('twice.de', 'a\n')
+    ask = 'sample.py --checkpoint=twice.pt --input=twice.de --output=twice.en --max_length=2'
+    other = subprocess.Popen([sys.executable, '-c', 'import fcntl, sys, time; file = open("twice.en.part", "a");'
+                              'fcntl.lockf(file, fcntl.LOCK_EX); print(file.write("kept\\n"), flush=True);'
+                              'file.flush(); time.sleep(60)'], cwd=work.name, stdout=subprocess.PIPE)
+    other.stdout.readline()
+    for flags in '', ' --resume':
+        refused(ask + flags, 'another run is writing twice.en')
+    other.kill()
+    other.communicate()
+    assert lines('twice.en.part') == ['kept']
+    assert run_forked(ask, '')[0] == 0 and not os.path.exists(f'{work.name}/twice.en.part')
+
+def test_unknown_words_are_named():
+    """On standard error; of a file only whether most of them are unknown, once, with the language."""
+    tiny_checkpoint('names.pt')
+    ask = ['sample.py', '--checkpoint=names.pt', '--max_length=2', '--batch_size=1']
+    for text, told in [('a b', ''), ('a b Quark', '(never seen in training, or too rarely: Quark)\n')]:
+        assert run_forked([*ask, f'--text={text}'], '')[2] == told
+    *_, err = run_forked([*ask, '--text=The dog'], '')
+    assert err.startswith('(never seen in training, or too rarely: The dog)\n') and err.endswith('(de)?\n')
+    for share, count in ('The dog\n' * 300, 1), ('The a b\n' * 300, 0), ('\n', 0):
+        *_, err = run_forked(ask, share)
+        assert err.count('\n') == count and 'never' not in err, err
+
+def test_sampled_translations_repeat():
+    """With the same --seed, whatever the batch size, and after --resume."""
+    tiny_checkpoint('seed.pt')
+    write('seed.de', 'a b c\nb\n\nc a\n' * 20)
+    ask = 'sample.py --checkpoint=seed.pt --device=cpu --dtype=float32 --temperature=1 --n_best=2 --input=seed.de'
+    (_, once, _), *others = [run_forked(f'{ask} {flags}', '')
+                             for flags in ('', '--batch_size=1', '--batch_size=7', '--seed=2')]
+    assert [once == other for _, other, _ in others] == [True, True, False]
+    kept = once.splitlines(keepends=True)[:2 * 17]
+    write('seed.en.part', ''.join(kept))
+    assert run_forked(f'{ask} --output=seed.en --resume', '')[0] == 0
+    assert open(f'{work.name}/seed.en', encoding='utf-8').read() == once
+
 def test_packed_text_is_read():
     """A .gz, .bz2 or .xz is read like the text inside it; one that breaks off is refused."""
     tiny_checkpoint('packed.pt')
