@@ -11,7 +11,7 @@ train.py draws the page again at every evaluation; in a browser it reloads itsel
 import signal
 if __name__ == '__main__':                          # until main() runs, Ctrl-C ends the script without a word
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-import difflib, html, json, math, os, time, unicodedata
+import html, itertools, json, math, os, time, unicodedata
 
 import torch
 
@@ -77,10 +77,9 @@ def format_number(number):
     """1500 -> '1,500', 250000 -> '250k', 2500000 -> '2.5M', 0.0003 -> '0.0003', 0.0000001 -> '1e-07'."""
     if number and not 1e-4 <= abs(number) < 1e9:
         return f'{number:.0e}'
-    for least, unit, letter in (1e6, 1e6, 'M'), (1e5, 1e3, 'k'):
-        if abs(number) >= least:
-            return f'{number / unit:,.10g}{letter}'
-    return f'{number:,.10g}'
+    if abs(number) >= 1e6:
+        return f'{number / 1e6:,.10g}M'
+    return f'{number / 1e3:,.10g}k' if abs(number) >= 1e5 else f'{number:,.10g}'
 
 def round_ticks(low, high, about=6):
     """About so many round numbers from low to high, in steps of 1, 2 or 5 times a power of ten."""
@@ -94,16 +93,15 @@ class Axis:
     """Maps numbers to the pixels from begin to end, logarithmically if it may and they span three decades."""
 
     def __init__(self, numbers, begin, end, may_be_log=False, from_zero=False):
-        numbers = [n for n in numbers if math.isfinite(n)] or [0.0, 1.0]
+        numbers = [n for n in numbers if math.isfinite(n)] + [0.0] * from_zero or [0.0, 1.0]
         low, high = min(numbers), max(numbers)
         self.begin, self.end = begin, end
-        self.log = may_be_log and not from_zero and low > 0 and high / low > 1000
+        self.log = may_be_log and low > 0 and high / low > 1000
         if self.log:
             low, high = math.log10(low), math.log10(high)
             decades = math.ceil((high - low) / 7)
             self.ticks = [10.0 ** n for n in range(math.ceil(low), math.floor(high) + 1, decades)]
         else:
-            low, high = (min(low, 0.0), max(high, 0.0)) if from_zero else (low, high)
             if high - low <= 1e-12 * abs(high):             # one value: in the middle
                 low, high = low - (abs(low) or 1.0) / 2, high + (abs(high) or 1.0) / 2
             self.ticks = round_ticks(low, high, max(2, min(6, abs(end - begin) / 45)))
@@ -116,10 +114,7 @@ class Axis:
 
 def line_chart(title, x_label, y_label, series, width=640, height=380, dots=False, may_be_log=True,
                from_zero=False):
-    """
-    series: [(name, [(x, y), ...])]. A line has a gap where y is not finite, and its name stands at its end.
-    With dots it is a scatter chart.
-    """
+    """series: [(name, [(x, y), ...])]. Lines with gaps where y is not finite; with dots a scatter chart."""
     series = [(name, [(x, y) for x, y in points if math.isfinite(x)]) for name, points in series]
     series = [(name, points) for name, points in series if any(math.isfinite(y) for _, y in points)]
     names = [shorten(name, 0.4 * width) for name, _ in series] if len(series) > 1 else []
@@ -145,16 +140,11 @@ def draw_axes(X, Y, x_label, y_label, height):
 
 def draw_line(points, X, Y, colour, dots):
     """The pieces of a line between its gaps, and a dot for each point if there is room; with dots no line."""
-    finite = [(x, y) for x, y in points if math.isfinite(y)]
-    kept, pieces = set(downsample(finite, X)), [[]]
-    for x, y in points:
-        if not math.isfinite(y):
-            pieces.append([])
-        elif (x, y) in kept:
-            pieces[-1].append((X(x), Y(y)))
-    every, end = dots or 10 * len(finite) < X.end - X.begin, (X(finite[-1][0]), Y(finite[-1][1]))
+    pieces = [[(X(x), Y(y)) for x, y in downsample(list(piece), X)]
+              for finite, piece in itertools.groupby(points, lambda point: math.isfinite(point[1])) if finite]
+    every = dots or 10 * sum(map(len, pieces)) < X.end - X.begin
+    marks = [xy for piece in pieces for xy in piece if every or len(piece) == 1 or xy == pieces[-1][-1]]
     lines = [] if dots else [' '.join(f'{x},{y}' for x, y in piece) for piece in pieces if len(piece) > 1]
-    marks = [place for piece in pieces for place in piece if every or len(piece) == 1 or place == end]
     return [*(f'<polyline class="line" stroke="{colour}" points="{line}"/>' for line in lines),
             *(f'<circle cx="{x}" cy="{y}" r="3" fill="{colour}"/>' for x, y in marks)]
 
@@ -204,10 +194,7 @@ def bar_chart(title, x_label, bars, width=640):
     return svg_document(width, height, title, elements)
 
 def heat_map(title, x_label, y_label, columns, rows, values, cell=30):
-    """
-    values[row][column] from 0 to 1 as squares, darker for more. The names of the columns are slanted above;
-    the corner between them and those of the rows has the names of both axes.
-    """
+    """values[row][column] from 0 to 1 as squares, darker for more; the axes are named in the corner."""
     cell = max(20, min(cell, 900 // max(1, len(columns))))          # slanted names overlap below 20
     columns, rows = ([shorten(name, 190) for name in names] for names in (columns, rows))
     left = 20 + max(map(text_width, [f'{y_label} ↓', *rows]))
@@ -235,10 +222,7 @@ def heat_map(title, x_label, y_label, columns, rows, values, cell=30):
 # the log
 
 def read_log(out_dir):
-    """
-    log.jsonl -> a list of dicts: the header with the run's config, then those with a step. A last line that
-    a kill cut short is left out.
-    """
+    """log.jsonl -> a list of dicts, the header first; a last line that a kill cut short is left out."""
     path, log = f'{out_dir}/log.jsonl', []
     try:
         with open(path, 'rb') as file:
@@ -252,8 +236,8 @@ def read_log(out_dir):
         except (AttributeError, LookupError, TypeError, ValueError, RecursionError):
             good = False
         if not good:
-            fail(f'{path} is damaged: line {number} does not go on with one run as train.py writes it; keep '
-                 'only lines that do, or delete the file')
+            fail(f'{path} is damaged: line {number} is not what train.py writes after the lines before it; '
+                 'keep only the good lines of one run, or delete the file')
         log.append(entry)
     return log
 
@@ -279,8 +263,8 @@ PAGE = '''<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title>{refresh}
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <style>
-  body {{ font: 15px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 1240px; padding: 12px;
-         background: #fff; color: #333 }}
+  :root {{ color-scheme: light dark }}
+  body {{ font: 15px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 1240px; padding: 12px }}
   h1 {{ font-size: 20px }} h2 {{ font-size: 16px; margin-top: 28px }}
   .charts {{ display: grid; gap: 12px; grid-template-columns: repeat(auto-fit, minmax(min(360px, 100%), 1fr));
             margin-top: 16px }}
@@ -288,11 +272,8 @@ PAGE = '''<!doctype html>
   table {{ border-collapse: collapse; margin-bottom: 18px }} .settings {{ columns: 340px; font-size: 13px }}
   td {{ padding: 1px 12px 1px 0; vertical-align: top; overflow-wrap: anywhere }}
   .history td:first-child {{ opacity: .65; white-space: nowrap }}
-  ins {{ background: #cfe8cf; text-decoration: none }}
-  .charts svg {{ width: 100%; height: auto }} .paper {{ fill: none !important }}
-  @media (prefers-color-scheme: dark) {{
-    body {{ background: #16181c; color: #ddd }} ins {{ background: #245c2c }}
-  }}
+  ins {{ background: #4a45; text-decoration: none }} .paper {{ fill: none !important }}
+  .charts svg {{ width: 100%; height: auto }}
 </style></head><body>
 <h1>{title}</h1>
 <div class="facts">{facts}</div>
@@ -300,8 +281,8 @@ PAGE = '''<!doctype html>
 <p>Both losses are cross entropy without label smoothing. In training dropout is on, and the loss is the mean
 over the updates since the point before: so it begins above the validation loss. It falls below when the model
 knows the sentences that it is trained on better than new ones.</p>
-<h2>Translations of validation sentences, and the words that are new since the row above</h2>
-{examples}
+<h2>Translations of validation sentences, and the words that the row above does not have</h2>
+<div class="history">{examples}</div>
 <h2>Settings</h2><div class="settings">{settings}</div>
 </body></html>
 '''
@@ -333,17 +314,15 @@ def draw_run(out_dir, plot_dir, running=False):
 
 def facts_html(log, running):
     """The numbers that a reader looks for first."""
-    steps, evaluations = ([entry for entry in log if key in entry] for key in ('loss', 'valid_loss'))
-    facts = {'step': f'{log[-1].get("step", 0):,}'}
-    if evaluations:
-        finite = [entry['valid_loss'] for entry in evaluations if math.isfinite(entry['valid_loss'])]
-        facts['best validation loss'] = f'{min(finite, default=math.nan):.4f}'
-        facts['BLEU, greedy'] = f'{evaluations[-1].get("valid_bleu", math.nan):.2f}'
-    if steps:
-        facts['target words a second'] = f'{steps[-1].get("tokens_per_second", math.nan):,.0f}'
-        left = f'{steps[-1].get("minutes_left", math.nan):,.0f}'
-        facts['minutes left'] = left if running else 'ended'
-    facts.update({'parameters': f'{log[0].get("parameters", 0):,}', 'drawn at': time.strftime('%H:%M:%S')})
+    latest = {key: value for entry in log for key, value in entry.items()}
+    def show(key, form):
+        return f'{latest[key]:{form}}' if key in latest else '–'
+    losses = [loss for _, loss in history(log, 'valid_loss') if math.isfinite(loss)]
+    facts = {'step': show('step', ','), 'best validation loss': f'{min(losses):.4f}' if losses else '–',
+             'BLEU, greedy': show('valid_bleu', '.2f'),
+             'target words a second': show('tokens_per_second', ',.0f'),
+             'minutes left': show('minutes_left', ',.0f') if running else 'ended',
+             'parameters': show('parameters', ','), 'drawn at': time.strftime('%H:%M:%S')}
     return ''.join(f'<div><b>{escape(value)}</b>{escape(name)}</div>' for name, value in facts.items())
 
 def examples_html(log):
@@ -352,31 +331,24 @@ def examples_html(log):
     n = len(evaluations)
     chosen = [evaluations[i] for i in sorted({round(n ** (k / 5)) - 1 for k in range(6) if n})]
     for triples in zip(*(entry['examples'] for entry in chosen)):           # one sentence at each evaluation
-        (source, reference, _), before = triples[-1], triples[0][2]
+        (source, reference, _), before = triples[-1], triples[0][2].split()
         rows = {'source': escape(source), 'reference': escape(reference)}
         for entry, (_, _, output) in zip(chosen, triples):
-            rows[f'step {entry["step"]:,}'], before = mark_new_words(before, output), output
-        tables.append(table_html(rows, 'history'))
+            marked = [escape(word) if word in before else f'<ins>{escape(word)}</ins>'
+                      for word in output.split()]
+            rows[f'step {entry["step"]:,}'], before = ' '.join(marked), output.split()
+        tables.append(table_html(rows))
     return ''.join(tables)
 
-def table_html(rows, kind):
+def table_html(rows):
     rows = ''.join(f'<tr><td>{escape(name)}</td><td>{text}</td></tr>' for name, text in rows.items())
-    return f'<table class="{kind}">{rows}</table>'
-
-def mark_new_words(before, output):
-    """The words of an output, marked where they are not those of the one before."""
-    before, words, parts = before.split(), output.split(), []
-    for kind, _, _, i, j in difflib.SequenceMatcher(None, before, words, autojunk=False).get_opcodes():
-        part = escape(' '.join(words[i:j]))
-        parts += [] if i == j else [part] if kind == 'equal' else [f'<ins>{part}</ins>']
-    return ' '.join(parts)
+    return f'<table>{rows}</table>'
 
 def settings_html(header):
     """The settings of a run, and what it found: device, versions, fingerprints of the data."""
     data = {f'data: {name}': file['fingerprint'] for name, file in header.get('data', {}).items()}
-    found = {name: value for name, value in header.items() if name not in ('config', 'data')}
-    settings = {**header['config'], **found, **data}
-    return table_html({name: escape(value) for name, value in settings.items()}, 'table')
+    rows = {**header['config'], **header, **data}
+    return table_html({key: escape(rows[key]) for key in rows if key not in ('config', 'data')})
 
 def draw_runs(folders, by, plot_dir):
     """The validation losses of several runs, named by the settings that differ or by folder -> runs.svg."""
@@ -384,23 +356,22 @@ def draw_runs(folders, by, plot_dir):
     configs = [log[0]['config'] for log in logs]
     differing = [key for key in configs[0] if key not in ('out_dir', 'plot_dir', 'resume')
                  and any(config.get(key) != configs[0][key] for config in configs)]
-    for folder, log, config in zip(folders, logs, configs):
+    labels = [' '.join(f'{key}={config.get(key)}' for key in differing) for config in configs]
+    if len(set(labels)) < len(labels) or max(map(text_width, labels)) > 300:        # too long for the chart
+        labels = folders
+    for label, log in zip(labels, logs):
         words, points = 0, []
         for entry in log[1:]:
             words += entry.get('words', 0)          # those since the line before
-            if 'valid_loss' in entry:
-                x = dict(steps=entry['step'], tokens=words, hours=entry.get('minutes', math.nan) / 60)[by]
-                points.append((x, entry['valid_loss']))
-        series.append((' '.join(f'{key}={config.get(key)}' for key in differing), points))
-    labels = [label for label, _ in series]
-    if len(set(labels)) < len(series) or max(map(text_width, labels)) > 300:      # line_chart would cut it
-        series = [(folder, points) for folder, (_, points) in zip(folders, series)]
+            x = dict(steps=entry['step'], tokens=words, hours=entry.get('minutes', math.nan) / 60)[by]
+            points += [(x, entry['valid_loss'])] if 'valid_loss' in entry else []
+        series.append((label, points))
     x_label = dict(steps='steps', tokens='target words seen', hours='hours')[by]
     with atomic_write(f'{plot_dir}/runs.svg', 'w', encoding='utf-8') as file:
         file.write(line_chart('Validation loss', x_label, 'nats a word', series, width=760))
 
 # -----------------------------------------------------------------------------
-# attention
+# one sentence: its attention and its beam search
 
 def load_and_encode(checkpoint, text):
     """-> the model, its target vocabulary, the words of the sentence, their ids (1, S), lengths (1,)."""
@@ -442,9 +413,6 @@ def attention_by_head(model, source, lengths, tokens):
     with cross_attn.register_forward_pre_hook(record):
         attention_weights(model, source, lengths, tokens)
     return found[0]
-
-# -----------------------------------------------------------------------------
-# beam search
 
 def draw_beam(checkpoint, text, beam_size, plot_dir):
     """

@@ -1630,7 +1630,16 @@ def test_chart_is_xml_with_every_label():
     ends = [float(e.get('y')) for e in svg.iter() if e.get('style', '').startswith('fill:')]
     assert len(set(ends)) == 8 and min(ends) > 0 and max(ends) < 380
     gap = plot.line_chart('', '', '', [('a', [(i, math.nan if i == 5 else i) for i in range(10)])])
-    assert gap.count('<polyline') == 2
+    assert gap.count('<polyline') == 2 and gap.count('<circle') == 9        # a dot for each, if there is room
+    crowd = plot.line_chart('', '', '', [('a', [(i, i) for i in range(100)])])
+    assert crowd.count('<polyline') == crowd.count('<circle') == 1
+    bleu = plot.line_chart('', 'steps', 'percent', [('BLEU', [(0, 0.006), (9, 30.0)])], from_zero=True)
+    assert all(f'>{tick}<' in bleu for tick in (0, 10, 20, 30)) and '>0.1<' not in bleu     # not logarithmic
+
+def test_only_text_without_room_is_cut():
+    assert plot.shorten('illicit', 50) == 'illicit' and plot.shorten('MMMMMMM', 50) == 'MM…'
+    title = 'Die alte Frau, die mein Lehrer gestern in der kleinen Stadt gesehen hat, schläft nicht.'
+    assert title in plot.heat_map(title, 'source', 'translation', ['a'], ['b'], [[1.0]]).split('</title>')[1]
 
 def test_chart_of_many_points_keeps_its_peaks():
     points = [(i, 1 + i % 7) for i in range(100_000)]
@@ -1659,6 +1668,7 @@ def test_bars_and_heat_map():
     assert [title for _, title in cells] == ['a ← ein: 0.900', 'a ← <b>: 0.100', 'dog ← <b>: 0.200',
                                              'dog ← Hund: 0.800']
     words = {e.text: (float(e.get('x')), float(e.get('y'))) for e in svg.iter() if e.tag.endswith('text')}
+    assert words['source →'][1] < words['translation ↓'][1] < words['a'][1]
     for cell, title in cells:                                               # each in its row and its column
         row, column = title.split(':')[0].split(' ← ')
         x, y, size = (float(cell.get(name)) for name in ('x', 'y', 'width'))
@@ -1682,6 +1692,9 @@ def test_page():
     assert 'A <ins>cat</ins>' in found and '<b>6.0000</b>' in found and 'f00' in found
     assert found.count('<svg') == 5 and 'src=' not in found and '<link' not in found
     assert 'refresh' not in page(False, *steps, evaluation(50, 'A dog'))
+    evaluations = [evaluation(i, f'A dog {i}') for i in range(40)]
+    outputs = re.findall('<td>step (.+?)</td>', page(False, *evaluations))
+    assert outputs == ['0', '1', '3', '8', '18', '39']                  # the first, the last, some between
     for name, dropout in ('a', 0.1), ('b', 0.2):
         entries = [{**header, 'config': {'dropout': dropout, 'seed': 1}}, *steps, evaluation(100, '')]
         write(f'{name}/log.jsonl', '\n'.join(map(json.dumps, entries)) + '\n')
@@ -1689,6 +1702,12 @@ def test_page():
         plot.draw_runs([f'{work.name}/a', f'{work.name}/b'], by, work.name)
         svg = pathlib.Path(work.name, 'runs.svg').read_text(encoding='utf-8')
         assert 'dropout=0.1' in svg and 'dropout=0.2' in svg and 'seed' not in svg and f'>{at}<' in svg
+    for label in 0.1, 'far too long for the end of a line, where names stand':      # equal, or without room
+        write('b/log.jsonl', '\n'.join(map(json.dumps, [{'config': {'dropout': label, 'seed': 1}},
+                                                        evaluation(100, '')])) + '\n')
+        plot.draw_runs([f'{work.name}/a', f'{work.name}/b'], 'steps', work.name)
+        svg = pathlib.Path(work.name, 'runs.svg').read_text(encoding='utf-8')
+        assert svg.count(work.name[:9]) == 2 and 'dropout' not in svg       # named by their folders
 
 def test_log_line_that_is_damaged_is_named():
     header, first, evaluation = '{"config": {}}', '{"step": 0, "loss": NaN}', '{"step": 5, "loss": 1e999}'
