@@ -70,10 +70,8 @@ def read_checkpoint(path, device='cpu', spare=''):
     keys = ['model_config', 'model', 'source_words', 'target_words'] + ['optimizer'] * bool(spare)
     try:
         saved = load_verified(path, device)
-        if not isinstance(saved, dict) or not str(saved.get('format')).startswith('nanoseq2seq '):
-            problem = f'{path} is not a checkpoint of nanoseq2seq'
-        elif saved['format'] != FORMAT:
-            problem = f'{path} is from a version whose parameters had other names'
+        if saved.get('format') != FORMAT:
+            problem = f'{path} is of another program, or of a version whose parameters had other names'
         elif missing := [key for key in keys if key not in saved]:
             problem = f'{path} lacks {", ".join(missing)}'
         else:
@@ -93,7 +91,7 @@ def load_verified(path, device):
         warnings.simplefilter('ignore')             # torch's, about a file that is not a checkpoint
         try:
             if zipfile.ZipFile(file).testzip() is None:
-                return torch.load(path, map_location=device, weights_only=True)
+                return dict(torch.load(path, map_location=device, weights_only=True))
         except Exception as error:                  # a damaged file can raise anything
             if out_of_memory(error):
                 raise
@@ -490,27 +488,38 @@ def chrf(hypotheses, references):
     recall = sum(matched / true for _, true, matched in counts) / len(counts)
     return 100 * 5 * precision * recall / (4 * precision + recall)
 
-def paired_bootstrap(hypotheses, baseline, references, samples=1000):
+def bootstrap_scores(hypotheses, references, samples=1000):
     """
-    Is a system better than a baseline, or was it chance (Koehn 2004)? From the test set as many sentences are
-    sampled with replacement, `samples` times. Returns three fractions of these test sets: those in which the
-    system has more BLEU, those in which both have the same, and the p-value, those in which the baseline has
-    at least as much, ties included. Below 0.05 the system's lead is hardly chance.
+    BLEU on `samples` other test sets, each of as many sentences, sampled with replacement from the one given
+    (Koehn 2004). They are the same ones for each system, so that systems can be compared.
     """
-    N, generator, wins, ties = len(references), torch.Generator().manual_seed(1), 0, 0
-    statistics = [torch.tensor([bleu_statistics(*pair) for pair in zip(side, references)], dtype=torch.double)
-                  for side in (hypotheses, baseline)]                                   # (N, 10) each
+    N, generator = len(references), torch.Generator().manual_seed(1)
+    statistics = torch.tensor([bleu_statistics(*pair) for pair in zip(hypotheses, references)],
+                              dtype=torch.double)                                       # (N, 10)
     for _ in range(samples):
         sampled = torch.randint(N, (N,), generator=generator)                           # (N,)
         counts = torch.bincount(sampled, minlength=N).double()                          # (N,)
-        score, baseline_score = (bleu_from_statistics((counts @ side).tolist()) for side in statistics)
-        wins += score > baseline_score
-        ties += score == baseline_score
-    return wins / samples, ties / samples, (samples - wins) / samples
+        yield bleu_from_statistics((counts @ statistics).tolist())
+
+def confidence_interval(hypotheses, references):
+    """x so that 95 % of the bootstrap's scores are within BLEU +- x: half the width, as sacreBLEU gives it."""
+    scores = sorted(bootstrap_scores(hypotheses, references))
+    return (scores[-1 - len(scores) // 40] - scores[len(scores) // 40]) / 2
+
+def paired_bootstrap(hypotheses, baseline, references):
+    """
+    Is a system better than a baseline, or was it chance? Returns three fractions of the bootstrap's test sets:
+    those in which the system has more BLEU, those in which both have the same, and the p-value, those in
+    which the baseline has at least as much, ties included. Below 0.05 the system's lead is hardly chance.
+    """
+    pairs = list(zip(bootstrap_scores(hypotheses, references), bootstrap_scores(baseline, references)))
+    wins, ties = sum(ours > theirs for ours, theirs in pairs), sum(ours == theirs for ours, theirs in pairs)
+    return wins / len(pairs), ties / len(pairs), (len(pairs) - wins) / len(pairs)
 
 def print_scores(hypotheses, references):
     """One `key value` a line."""
     print(f'BLEU {bleu(hypotheses, references):.2f}')
+    print(f'BLEU_plus_minus {confidence_interval(hypotheses, references):.2f}')     # 95 %
     print(f'BLEU_lowercase {bleu(hypotheses, references, lowercase=True):.2f}')
     print(f'chrF2 {chrf(hypotheses, references):.2f}')
     print('BLEU_signature nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp')
@@ -727,9 +736,9 @@ def report_unknown_words(texts, source_vocab, by_name):
 
 @functools.cache                                    # once is enough
 def ask_for_language():
-    source_lang, *_ = [name.split('.')[1] for name in read_checkpoint(checkpoint).get('data', ())] or ['']
-    print('most words of this text are unknown to the model: is it in the language of its sources'
-          f'{source_lang and f" ({source_lang})"}?', file=sys.stderr)
+    found = regex.search(r"'train\.([\w-]+)'", str(read_checkpoint(checkpoint).get('data')))
+    print('most words of this text are unknown to the model: is it in its source language'
+          + (f' ({found[1]})?' if found else '?'), file=sys.stderr)
 
 def interactive(write):
     """Translate what is typed."""

@@ -962,6 +962,8 @@ def test_bootstrap():
     wins, ties, p_value = sample.paired_bootstrap(references, once, references)
     assert abs(wins - (1 - 0.99 ** 100)) < 0.05 and wins + ties == 1.0 and p_value == ties
     assert sample.paired_bootstrap(worse, worse, references) == (0.0, 1.0, 1.0)
+    assert sample.confidence_interval(worse, references) < 1 < sample.confidence_interval(
+        worse[:50] + references[50:], references)               # all alike; half of them right
 
 def test_scores_by_length():
     with contextlib.redirect_stdout(io.StringIO()) as out:
