@@ -143,7 +143,7 @@ def test_ids_on_disk_and_what_is_refused():
     write('ids/vocab.de.txt', (folder / 'vocab.de.txt').read_text().replace('ja', 'doch'))
     refused('train.py --data_dir=ids', 'another vocabulary', 'python tokenizer.py')
     run('tokenizer.py --data_dir=ids --min_count=1')
-    meta['files']['train.de']['fingerprint'] = 'another text'
+    meta['files']['train.de']['fingerprint'] = 'of another text!'
     write('ids/meta.json', json.dumps(meta))
     refused('train.py --data_dir=ids', 'older train.de', 'python tokenizer.py')
     refused('tokenizer.py --data_dir=ids', 'train.de', 'python prepare.py')

@@ -188,7 +188,7 @@ def read_meta(data_dir):
         with open(f'{data_dir}/meta.json', encoding='utf-8') as file:
             meta = json.load(file)
         files = [meta['files'][f'{split}.{meta[side]}'] for split in SPLITS for side in SIDES]
-        if not all(file['fingerprint'] and file['sentences'] > 0 for file in files):
+        if not all(len(file['fingerprint']) == 16 and file['sentences'] > 0 for file in files):
             raise ValueError
         return meta
     except OSError:
