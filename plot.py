@@ -390,7 +390,7 @@ def draw_attention(checkpoint, text, plot_dir):
     if model.config.attention == 'none':
         fail(f'{checkpoint} has no attention to draw: train with --attention=dot')
     with torch.inference_mode():
-        tokens, _ = beam_search(model, source, lengths, max_lengths(lengths))           # (1, K, T)
+        tokens, _ = beam_search(model, source, lengths, max_lengths(model, lengths))    # (1, K, T)
         tokens = tokens[:, 0, :int((tokens[0, 0] != PAD).sum())]                        # (1, T)
         weights = attention_weights(model, source, lengths, tokens)                     # (1, T, S)
         output, = replace_unknowns(model, source, lengths, tokens, [words], target_vocab)
@@ -422,8 +422,8 @@ def draw_beam(checkpoint, text, beam_size, plot_dir):
     model, target_vocab, _, source, lengths = load_and_encode(checkpoint, text)
     trace = []
     with torch.inference_mode():
-        tokens, _ = beam_search(model, source, lengths, max_lengths(lengths), beam_size, trace=trace)
-        greedy, _ = beam_search(model, source, lengths, max_lengths(lengths), 1)
+        tokens, _ = beam_search(model, source, lengths, max_lengths(model, lengths), beam_size, trace=trace)
+        greedy, _ = beam_search(model, source, lengths, max_lengths(model, lengths), 1)
     winner, greedy = ([i for i in found[0, 0].tolist() if i != PAD] for found in (tokens, greedy))
     step_width, row_height, elements = 130, 30, []
     ends = {(): (16.0, 64.0)}           # where a hypothesis ends and the curves to its continuations begin

@@ -264,12 +264,13 @@ def select(rows, *tensors):
     """The same rows of each tensor; index_select is faster than tensor[rows]."""
     return [tensor.index_select(0, rows) for tensor in tensors]
 
-def max_lengths(lengths, max_length=0, ratio=2.0):
+def max_lengths(model, lengths, max_length=0):
     """
     How many tokens the translations of sources of these lengths may have, (B,) -> (B,), <eos> included in
-    both: max_length, or where that is 0 `ratio` times as many, config.max_length_ratio of the model, and ten.
+    both: max_length, or where that is 0 config.max_length_ratio times as many and ten.
     """
-    return torch.full_like(lengths, max_length) if max_length else (ratio * lengths).long() + 10
+    default = (model.config.max_length_ratio * lengths).long() + 10
+    return torch.full_like(lengths, max_length) if max_length else default
 
 # -----------------------------------------------------------------------------
 # sampling
@@ -368,7 +369,7 @@ def translate(texts, model, source_vocab, target_vocab, beam_size=5, n_best=1, r
     def translate_batch(batch):
         words = [source_words[i] for i in batch]
         source, lengths = pad([source_vocab.look_up(row) + [EOS] for row in words])     # (B, S), (B,)
-        source, limit = source.to(device), max_lengths(lengths, max_length, model.config.max_length_ratio)
+        source, limit = source.to(device), max_lengths(model, lengths, max_length)
         with autocast(device.type, dtype):
             if temperature:                                                             # (B, K, T), (B, K)
                 tokens, scores = sample_tokens(model, source, lengths, limit, n_best, temperature,
@@ -541,7 +542,7 @@ def explain_beam_search(model, source_vocab, target_vocab, dtype, penalties):
     """Print how the translation of --text was found."""
     device, source_words, trace = next(model.parameters()).device, split(normalise(text)), []
     source, lengths = pad([source_vocab.look_up(source_words) + [EOS]])                 # (1, S), (1,)
-    source, limit = source.to(device), max_lengths(lengths, max_length, model.config.max_length_ratio)
+    source, limit = source.to(device), max_lengths(model, lengths, max_length)
     with torch.inference_mode(), autocast(device.type, dtype):
         greedy, _ = beam_search(model, source, lengths, limit, 1, **penalties)          # (1, 1, T)
         tokens, scores = beam_search(model, source, lengths, limit, beam_size, trace=trace, **penalties)

@@ -2010,11 +2010,11 @@ def test_limits_are_named_one_at_a_time():
 
 def test_a_translation_may_be_as_long_as_training_says():
     """Twice the source and ten words, or the ratio that the checkpoint's configuration has."""
-    assert sample.max_lengths(torch.tensor([1, 7])).tolist() == [12, 24]
-    assert sample.max_lengths(torch.tensor([1, 7]), ratio=9.5).tolist() == [19, 76]
-    assert sample.max_lengths(torch.tensor([1, 7]), 3).tolist() == [3, 3]
-    net = tiny_model(0)
+    net, lengths = tiny_model(0), torch.tensor([1, 7])
+    assert sample.max_lengths(net, lengths).tolist() == [12, 24]
     net.config.max_length_ratio = 9.5
+    assert sample.max_lengths(net, lengths).tolist() == [19, 76]
+    assert sample.max_lengths(net, lengths, 3).tolist() == [3, 3]
     net.decode_step = lambda tokens, state, memory: (torch.eye(net.config.target_vocab)[tokens * 0 + 5],
                                                      state, None)       # a model that never ends
     words = Vocabulary(tokenizer.SPECIAL + [str(n) for n in range(net.config.target_vocab - 4)])
