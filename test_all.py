@@ -6,7 +6,7 @@ All tests, as many at once as there are cores: no network, no GPU, no data, four
 """
 import ast, bz2, collections, contextlib, dataclasses, gzip, http.server, importlib.util, io, itertools
 import json, lzma, math, os, pathlib, random, re, runpy, shutil, signal, subprocess, sys, tarfile, tempfile
-import threading, time, traceback, tracemalloc, xml.etree.ElementTree, zipfile
+import threading, time, traceback, tracemalloc, unittest.mock, xml.etree.ElementTree, zipfile
 from concurrent.futures import ProcessPoolExecutor, as_completed
 
 os.environ['OMP_NUM_THREADS'] = '1'         # so small are these models that threads only wait for one another
@@ -1192,7 +1192,8 @@ class Server(http.server.BaseHTTPRequestHandler):
             data = data[:total // 2] + bytes([data[total // 2] ^ 1]) + data[total // 2 + 1:]
         self.send_response(206 if begin else 200)
         self.send_header('ETag', '"1"')
-        self.send_header('Content-Length', str(total - begin))
+        for _ in range({'nolength': 0, 'twice': 2}.get(fault, 1)):
+            self.send_header('Content-Length', str(total - begin))
         if fault == 'gzipped':
             self.send_header('Content-Encoding', 'gzip')
         self.end_headers()
@@ -1218,13 +1219,15 @@ prepare.run_script(prepare.main, vars(prepare))
         threading.Thread(target=server.serve_forever, daemon=True).start()
         online = f'--dataset=wmt19 --mirror=http://localhost:{server.server_port}/mirror --data_dir=online'
         command = [impatient, *online.split()]
-        for Server.fault in '', 'cut', 'busy', 'norange', 'gzipped', 'stall':
+        for Server.fault in '', 'cut', 'busy', 'norange', 'gzipped', 'twice', 'nolength', 'stall':
             shutil.rmtree(f'{work.name}/online', ignore_errors=True)
             Server.asked.clear()
-            run([*command, '--verify=false'])
+            out, _ = run([*command, '--verify=false'])
+            with unittest.mock.patch.dict(os.environ, ALONE):
+                assert ('no GPU was found here' in out) == (not prepare.has_gpu()) and ' MB' in out
             for name in tokenizer.read_meta(f'{work.name}/wmt')['files']:
                 assert lines(f'online/{name}') == lines(f'wmt/{name}'), (Server.fault, name)
-            again = 1 if Server.fault in ('', 'gzipped') else 2
+            again = 1 if Server.fault in ('', 'gzipped', 'twice', 'nolength') else 2
             assert sorted(collections.Counter(Server.asked).values()) == [again] * 4, Server.asked
         run([*command, '--verify=false'])
         assert len(Server.asked) == 8                                                  # not one more
@@ -1236,6 +1239,28 @@ prepare.run_script(prepare.main, vars(prepare))
             assert not list(pathlib.Path(work.name, 'online/downloads').rglob('*.gz'))
         server.shutdown()
     assert lines('online/train.de') == lines('wmt/train.de')
+
+def test_whether_there_is_a_gpu_without_torch():
+    def found(paths=(), programs=(), system='Linux', machine='x86_64', visible=None):
+        environment = {} if visible is None else {'CUDA_VISIBLE_DEVICES': visible}
+        with contextlib.ExitStack() as stack:
+            for name, fake in [('glob.glob', lambda pattern: [path for path in paths if 'nvidia' in path]),
+                               ('os.path.exists', paths.__contains__), ('platform.system', lambda: system),
+                               ('shutil.which', lambda program: program if program in programs else None),
+                               ('platform.machine', lambda: machine), ('os.environ', environment)]:
+                stack.enter_context(unittest.mock.patch(f'prepare.{name}', fake))
+            return bool(prepare.has_gpu())
+    assert not found() and not found(system='Darwin') and not found(machine='arm64')
+    assert found(['/dev/nvidia3']) and found(programs=['nvidia-smi']) and found(['/dev/kfd'])
+    assert found(system='Darwin', machine='arm64') and found(['/dev/nvidia0'], visible='0')
+    assert not found(['/dev/nvidia0'], visible='') and not found(['/dev/nvidia0'], visible='-1')
+
+def test_sizes_that_a_server_announces():
+    for said, size in [('10', 10), ('10, 10', 10), ('', 0), ('abc', 0), ('-5', 0), ('1e3', 0), ('٣', 0), ('9' * 5000, 0)]:
+        response = prepare.requests.Response()
+        response.headers['Content-Length'] = said
+        assert prepare.body_size(response) == size, said
+    assert prepare.body_size(prepare.requests.Response()) == 0
 
 def test_a_download_goes_on_where_it_stopped():
     """What is there of a file of the same version is not asked for again; of another version all is."""
@@ -1317,6 +1342,45 @@ def test_own_files():
         write(name, bytes(flipped))
         refused(files + name, f'{name} is damaged')
 
+def test_archives_that_lie():
+    """Whatever a damaged archive makes Python raise, or read for ever, it is one line."""
+    text = b'Eins.\nZwei.\n' * 500
+    def tar(info, header=b''):
+        info.size = info.size or len(text)
+        return gzip.compress(header + info.tobuf(tarfile.GNU_FORMAT) + text + bytes(1024))
+    def member(**attributes):
+        info = tarfile.TarInfo('m')
+        for name, value in attributes.items():
+            setattr(info, name, value)
+        return info
+    def pax(record):
+        data = f'{len(record) + 4} {record}\n'.encode()
+        return member(name='x', type=b'x', size=len(data)).tobuf() + data.ljust(512, b'\0')
+    sparse = bytearray(member(type=tarfile.GNUTYPE_SPARSE, size=512).tobuf(tarfile.GNU_FORMAT))
+    sparse[386:410], sparse[483:495] = b'00000000000\0' + b'00000001000\0', b'77777777777\0'    # 512 of 8 GiB
+    sparse[148:156] = b' ' * 8
+    sparse[148:156] = b'%06o\0 ' % sum(sparse)
+    archives = {'whole.tgz': tar(member(name='./m')), 'years.tgz': tar(member(name='other', size=1 << 60)),
+                'minus.tgz': tar(member(name='other'), pax('size=-4096')), 'none.tgz': tar(member(name='other')),
+                'map.tgz': tar(member(), pax('GNU.sparse.map=1,x') ), 'sparse.tgz': gzip.compress(bytes(sparse) + text),
+                'link.tgz': tar(member(type=tarfile.SYMTYPE, linkname='m'))}
+    for method, name in [(zipfile.ZIP_BZIP2, 'bzip2.zip'), (zipfile.ZIP_LZMA, 'lzma.zip')]:
+        data = io.BytesIO()
+        with zipfile.ZipFile(data, 'w', method) as archive:
+            archive.writestr('m', text)
+        archives[name] = data.getvalue()[:60] + b'damaged' + data.getvalue()[67:]
+    for flag in 0x01, 0x20:                         # encrypted; patched data
+        place = data.getvalue().index(b'PK\1\2') + 8
+        archives[f'{flag}.zip'] = data.getvalue()[:place] + bytes([flag]) + data.getvalue()[place + 1:]
+    for name, data in archives.items():
+        path, error = write(name, data), io.StringIO()
+        try:
+            with contextlib.redirect_stderr(error):
+                assert [*prepare.read_member(path, 'm')] == text.decode().split('\n')[:-1] and name == 'whole.tgz', name
+        except SystemExit as end:
+            said = error.getvalue()
+            assert end.code == 2 and said.count('\n') == 1 and 'damaged' in said and name != 'whole.tgz', (name, said)
+
 def test_bytes_that_are_not_utf8():
     """A stray one costs its pair, whatever the layout; more than one line in a thousand is another encoding."""
     rows = [(f'Satz {i} ist gut.', f'Sentence {i} is good.') for i in range(1500)]
@@ -1371,7 +1435,7 @@ def test_text_that_is_not_what_was_asked_for():
     def texts(**sides):
         for name, pattern in sides.items():
             write(name, ''.join(pattern.format(i, i % 12, ('Satz', 'Sentence')[i % 2]) + '\n' for i in range(200)))
-    texts(half_de='Satz {0}.', half_en='{2} {0}.', questions='Question {0}?', answers='Answer {1}.',
+    texts(half_de='Satz {0}.', half_en='{2} {0}.', questions='\x1b[31mQuestion\x9b {0}?\x07', answers='Answer {1}.',
           de='Der Nachbar Nummer {0} hat das Haus gesehen.', en='The neighbour number {0} has seen the house.',
           zh='这是第{0}个句子，我们在这里学习翻译。', zh_words='这 是 第 {0} 个 句子 。', cs='Soused číslo {0} je to a my do.')
     pairs, _, err = prepared('--train_source=half_de --train_target=half_en')
@@ -1380,7 +1444,8 @@ def test_text_that_is_not_what_was_asked_for():
     assert len(pairs) == 80 and '100 of the 200 pairs' in err and '--drop_identical=false' in err
     files = 'prepare.py --data_dir=own --train_source={} --train_target={} '
     refused(files.format('questions', 'answers'), '200 held out', '--overlap=targets')
-    pairs, _, _ = prepared('--train_source=questions --train_target=answers --overlap=targets')
+    pairs, out, _ = prepared('--train_source=questions --train_target=answers --overlap=targets')
+    assert ' [31mQuestion ' in out and out.replace('\n', '').isprintable()          # a terminal gets no commands
     assert len(pairs) == 180 and not {source for source, _ in pairs} & set(lines('own/valid.de'))
     same = '--train_source=de --train_target=en --valid_source=de --valid_target=en --test_source=de --test_target=en'
     refused(f'prepare.py --data_dir=own {same}', '200 held out', '--overlap=all')
@@ -1500,6 +1565,24 @@ prepare.run_script(prepare.main, vars(prepare))
 """)
     refused([full, '--dataset=toy', '--data_dir=busy', '--max_pairs=20000'], 'busy', 'train')
     assert {path.name: path.read_bytes() for path in pathlib.Path(work.name, 'busy').iterdir()} == old
+
+def test_ctrl_c_while_the_workers_of_a_limited_corpus_end():
+    """The toy corpus stops before its end; Ctrl-C at that moment, when processes are waited for, is not lost."""
+    def parallel_map(function, blocks, *rest):
+        try:
+            yield from map(function, blocks)
+        finally:
+            raise KeyboardInterrupt                 # in the garbage collector it would be ignored
+    true, prepare.parallel_map = prepare.parallel_map, parallel_map
+    try:
+        pairs = ((f'Satz {i}.', f'Sentence {i}.') for i in itertools.count())
+        for _ in prepare.filter_corpus({'endless': pairs}, (set(), set()), 3000, {'endless': collections.Counter()}):
+            pass
+    except KeyboardInterrupt:
+        return
+    finally:
+        prepare.parallel_map = true
+    assert False, 'the interrupt was lost'
 
 def test_ids_and_vocabularies_change_together_or_not_at_all():
     """Ctrl-C, twice in a row, and kill -9 leave the tokenizer's old files and no process."""
