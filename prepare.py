@@ -656,23 +656,23 @@ FUNCTION_WORDS = {lang: {word for known in words.split() for word in (known, kno
 OTHERS = {lang: set().union(*FUNCTION_WORDS.values()) - own for lang, own in FUNCTION_WORDS.items()}
 
 def length_filter(texts, words):
-    """Too short or too long, as in clean-corpus-n of Moses (Koehn et al. 2007), which sets no limits."""
+    """Too short or too long, as in clean-corpus-n of Moses (Koehn et al. 2007), which is told the limits."""
     short, long = sorted(map(len, words))
     return not min_len <= short <= long <= (max_len or long)
 
 def length_ratio_filter(texts, words):
-    """One side much longer (1.5 times: Ng et al. 2019), if not both are short: 'Hi.' is 'Grüß Gott!'"""
+    """One side much longer (Ng et al. 2019: 1.5 times), if not both are short: 'Hi.' is 'Grüß Gott!'"""
     short, long = sorted(map(len, words))
     return max_ratio and long >= 10 and long > max_ratio * short
 
 def word_length_filter(texts, words):
-    """An address, or words that lost their spaces (OpusFilter, which drops 40 too: Aulamo et al. 2020)."""
+    """An address, or words that lost their spaces (OpusFilter, but from 40 on: Aulamo et al. 2020)."""
     return max_word and max(map(len, itertools.chain(*words))) > max_word
 
 def script_filter(texts, words):
     """
-    A table, a formula, another script (after Bicleaner's rule of 2018, half of all characters are letters:
-    Sánchez-Cartagena et al. 2018).
+    A table, a formula, another script. In Bicleaner half of all characters had to be letters, which today are
+    a tenth (Sánchez-Cartagena et al. 2018).
     """
     for text, lang in zip(texts, (source_lang, target_lang)):
         if len(text.encode('ascii', 'ignore').translate(None, NO_LETTER)) > min_latin * len(text):
@@ -682,11 +682,11 @@ def script_filter(texts, words):
             return True
 
 def identical_filter(texts, words):
-    """Not translated: the kind of noise that harms most (Khayrallah and Koehn 2018)."""
+    """Not translated: from such noise a model learns to copy (Khayrallah and Koehn 2018)."""
     return drop_identical and texts[0] == texts[1]
 
 def language_filter(texts, words):
-    """More function words of another language than of its own (Grefenstette 1995)."""
+    """More function words of another language than of its own (after Grefenstette 1995: small words)."""
     for side, lang in zip(words, (source_lang, target_lang)):
         if drop_foreign and lang in FUNCTION_WORDS and len(side) >= 5 and not OTHERS[lang].isdisjoint(side):
             own, *others = (len(FUNCTION_WORDS[k].intersection(side)) for k in (lang, *FUNCTION_WORDS))
@@ -728,19 +728,18 @@ def rejection_reason(texts, words):
     return 'kept'
 
 def filter_block(block):
-    """[(corpus, pairs), ...] -> a RECORD for each pair, and the sources and the targets kept, as lines."""
-    records, sources, targets = [], [], []
-    for corpus, pairs in block:
-        for source, target in normalise_pairs(pairs):
-            words = source.split(' '), target.split(' ')
-            reason, digest = rejection_reason((source, target), words), b''
-            if reason == 'kept':
-                digest = hashlib.blake2b(f'{source}\n{target}'.encode(), digest_size=8).digest()
-                sources.append(source)
-                targets.append(target)
-            outcome, number = OUTCOMES.index(reason), int.from_bytes(digest, 'little')
-            records.append((corpus, outcome, number, *map(len, words)))
-    return np.array(records, RECORD), '\n'.join(sources), '\n'.join(targets)
+    """[(corpus, (source, target)), ...] -> a RECORD for each pair; the sources, the targets of good ones."""
+    records, good = [], []
+    for corpus, pair in block:
+        source, target = map(normalise, pair)
+        words = source.split(' '), target.split(' ')
+        reason, digest = rejection_reason((source, target), words), b''
+        if reason == 'kept':
+            digest = hashlib.blake2b(f'{source}\n{target}'.encode(), digest_size=8).digest()
+            good.append((source, target))
+        outcome, number = OUTCOMES.index(reason), int.from_bytes(digest, 'little')
+        records.append((corpus, outcome, number, *map(len, words)))
+    return np.array(records, RECORD), *np.array(good, object).reshape(-1, 2).T
 
 class HashSet:
     """
@@ -764,40 +763,29 @@ class HashSet:
         is_new[first[new]] = True
         return is_new
 
-def interleave(train):
-    """Yield (number of a corpus, ten of its pairs), alternately from each, so that no part is all of one."""
-    streams = {number: iter(pairs) for number, pairs in enumerate(train.values())}
-    while streams:
-        for number in list(streams):
-            pairs = list(itertools.islice(streams[number], 10))
-            if pairs:
-                yield number, pairs
-            else:
-                del streams[number]
-
 def filter_corpus(train, held_out, limit, counts):
     """
-    Yield (records, source sentences, target sentences) of the good pairs, the first `limit` of them (0: all).
-    Fills counts[corpus] with outcomes.
+    Yield blocks of the good pairs, at most `limit` in all (0: no limit): [records, sources, targets]. Fills
+    counts[corpus] with outcomes.
     """
     seen, n_good, n_read, bar = HashSet(), 0, 0, Progress('filtering', 'pairs')
     CountingFile.done = CountingFile.total = 0      # no training file has been opened yet
-    stream = interleave(train)
-    blocks = iter(lambda: list(itertools.islice(stream, 200)), [])      # of 2,000 pairs
+    stream = ((corpus, pair) for corpus, pairs in enumerate(train.values()) for pair in pairs)
+    blocks = iter(lambda: list(itertools.islice(stream, 2000)), [])
     setup = init_worker, config_of(globals()), held_out
     with contextlib.closing(parallel_map(filter_block, blocks, workers, *setup)) as filtered:
         for records, *sides in filtered:
             good = np.flatnonzero(records['outcome'] == KEPT)
             is_new = seen.add(records['hash'][good]) if drop_duplicates else np.ones(len(good), bool)
             records['outcome'][good[~is_new]] = DUPLICATE
-            good, sides = good[is_new], [list(itertools.compress(side.split('\n'), is_new)) for side in sides]
+            good, *sides = (part[is_new] for part in (good, *sides))
             if limit and n_good + len(good) >= limit:       # what follows the last pair was never read
-                good, sides = good[:limit - n_good], [side[:limit - n_good] for side in sides]
+                good, *sides = (part[:limit - n_good] for part in (good, *sides))
                 records = records[:good[-1] + 1]
             for (corpus, outcome), n in collections.Counter(records[['corpus', 'outcome']].tolist()).items():
                 counts[list(train)[corpus]].update({'read': n, OUTCOMES[outcome]: n})
             n_good, n_read = n_good + len(good), n_read + len(records)
-            yield records[good], *sides
+            yield [records[good], *sides]
             bar.show(n_read, max(CountingFile.fraction(), n_good / limit if limit else 0))
             if limit and n_good == limit:
                 break
@@ -816,7 +804,7 @@ def sample_pairs(blocks, limit):
         for n_blocks, block in enumerate(blocks, 1):
             new = rng.random(len(block[0]))
             keys.append(new[new <= highest])
-            pickle.dump((keys[-1], select(block, new <= highest)), waiting)
+            pickle.dump((keys[-1], [part[new <= highest] for part in block]), waiting)
             if sum(map(len, keys)) > 2 * limit:
                 keys = [np.sort(np.concatenate(keys))[:limit]]
                 highest = keys[0][-1]
@@ -824,12 +812,7 @@ def sample_pairs(blocks, limit):
         waiting.seek(0)
         for _ in range(n_blocks):
             new, block = pickle.load(waiting)
-            yield select(block, new <= highest)
-
-def select(block, chosen):
-    """The pairs of a block for which `chosen` is true."""
-    records, *sides = block
-    return records[chosen], *(list(itertools.compress(side, chosen)) for side in sides)
+            yield [part[new <= highest] for part in block]
 
 def count_kept(blocks, train, counts, lengths):
     """
@@ -920,11 +903,11 @@ def advice(reason):
 def print_report(counts, lengths):
     """What was read, dropped by reason and kept; how long the sentences are; three of the pairs."""
     total = sum(counts.values(), collections.Counter())
-    columns = [column for column in ('read', *OUTCOMES[1:], 'kept') if total[column]]
+    shown = [outcome for outcome in ('read', *OUTCOMES[1:], 'kept') if total[outcome]]
     print(f'\ntaken for {source_lang} (--source_lang) and {target_lang} (--target_lang)\n')
-    print(' ' * 18 + ''.join(f'{column:>11}' for column in columns))
+    print(' ' * 18 + ''.join(f'{outcome:>11}' for outcome in shown))
     for part, count in counts.items():
-        print(f'{part:<18}' + ''.join(f'{count[column]:>11,}' for column in columns))
+        print(f'{part:<18}' + ''.join(f'{count[outcome]:>11,}' for outcome in shown))
     print(f'\nwords in a training sentence{source_lang:>12}{target_lang:>40}')
     begins = 1, 6, 11, 16, 21, 31, 41, 61, 81, 101
     for low, high in zip(begins, begins[1:]):

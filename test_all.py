@@ -1492,8 +1492,8 @@ def test_filters():
 def test_a_sample_is_one_of_the_whole():
     """Each pair is as likely, none changes its place, and a smaller sample lies in a larger one."""
     def sample_of(limit):
-        blocks = ((np.zeros(100, prepare.RECORD), [f's{i}' for i in range(n, n + 100)],
-                   [f't{i}' for i in range(n, n + 100)]) for n in range(0, 5000, 100))
+        blocks = ([np.zeros(100, prepare.RECORD), *(np.array([f'{side}{i}' for i in range(n, n + 100)], object)
+                                                    for side in 'st')] for n in range(0, 5000, 100))
         pairs = [pair for _, *sides in prepare.sample_pairs(blocks, limit) for pair in zip(*sides)]
         assert all(source[1:] == target[1:] for source, target in pairs)
         return [int(source[1:]) for source, _ in pairs]
