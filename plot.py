@@ -198,8 +198,9 @@ def heat_map(title, x_label, y_label, columns, rows, values, cell=30):
     cell = max(20, min(cell, 900 // max(1, len(columns))))          # slanted names overlap below 20
     columns, rows = ([shorten(name, 190) for name in names] for names in (columns, rows))
     left = 20 + max(map(text_width, [f'{y_label} ↓', *rows]))
-    above, right = (0.71 * max(map(text_width, names)) for names in (columns, columns[-3:]))
-    top = 56 + max(30, above)
+    slanted = [0.71 * text_width(name) for name in columns]         # as high, and as wide to the right
+    right = max(size - cell * (len(columns) - c - 1) for c, size in enumerate(slanted))
+    top = 56 + max(30, *slanted)
     width, height = left + cell * len(columns) + right, top + cell * len(rows) + 14
     elements = [f'<rect x="{left:.1f}" y="{top:.1f}" width="{cell * len(columns)}" '
                 f'height="{cell * len(rows)}" fill="{COLOURS[0]}" fill-opacity="0.04"/>',
