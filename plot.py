@@ -359,7 +359,8 @@ def draw_runs(folders, by, plot_dir):
                  and any(config.get(key) != configs[0][key] for config in configs)]
     labels = [' '.join(f'{key}={config.get(key)}' for key in differing) for config in configs]
     if len(set(labels)) < len(labels) or max(map(text_width, labels)) > 300:        # too long for the chart
-        labels = folders
+        start = os.path.commonprefix(folders).rfind('/') + 1
+        labels = [folder[start:] for folder in folders]
     for label, log in zip(labels, logs):
         words, points = 0, []
         for entry in log[1:]:
@@ -449,7 +450,7 @@ def draw_beam(checkpoint, text, beam_size, plot_dir):
 # -----------------------------------------------------------------------------
 
 def main(given):
-    folders = list(dict.fromkeys(folder.strip() for folder in runs.split(',') if folder.strip()))
+    folders = [folder.strip().rstrip('/') for folder in runs.split(',') if folder.strip()]
     for flag, good, problem in [
             ('by', by in ('steps', 'tokens', 'hours'), f'takes steps, tokens or hours, not {by!r}'),
             ('beam_size', 1 <= beam_size <= 100, 'is from 1 to 100 in a picture'),
@@ -463,7 +464,7 @@ def main(given):
     if attention:
         draw_attention(f'{out_dir}/best.pt', text, folder)
     if folders:
-        draw_runs(folders, by, folder)
+        draw_runs(list(dict.fromkeys(folders)), by, folder)
         print(f'wrote {folder}/runs.svg')
     if not (beam or attention or folders):
         draw_run(out_dir, folder)
