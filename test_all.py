@@ -688,12 +688,15 @@ def test_a_field_added_to_the_models_config_keeps_its_default():
 def test_what_ends_a_training():
     small_set('ends')
     how = 'train.py --data_dir=ends --out_dir=ends-out --n_hidden=64 --device=cpu --eval_sentences=1 '
-    refused(how + '--learning_rate=1e30 --log_interval=5 --warmup_steps=1', 'step 5', '--learning_rate')
-    assert sample.read_checkpoint(f'{work.name}/ends-out/best.pt')['step'] == 0
+    refused(how + '--learning_rate=1e11 --weight_decay=1e11 --warmup_steps=1', 'nan at step 3', '--learning_rate')
+    assert not os.path.exists(f'{work.name}/ends-out/best.pt')                         # no untrained model
+    refused(how, 'ends-out/', '--resume', '--overwrite', '--out_dir')
+    how += '--overwrite '
     refused(how + '--n_embd=20000000', 'out of memory', '--batch_tokens', '--grad_accum')
     refused(how + '--tbptt=5 --arch=transformer', '--tbptt')
     if not model.has_bfloat16():
         refused(how + '--dtype=bfloat16', 'avx512', 'float32')
+    refused(how + '--learning_rate=1000 --max_steps=3 --warmup_steps=1', 'nothing was learnt', '--learning_rate=1000')
     _, err = run(how + '--max_steps=4 --eval_interval=2 --plot_dir=ends.train.de')     # which is a file
     assert err.count('not drawn') == 1
 
@@ -1867,7 +1870,8 @@ train.run_script(train.main, vars(train))
         entries = plot.read_log(f'{work.name}/{folder}')[1:]
         return [(e['step'], e.get('loss'), e.get('valid_loss')) for e in entries]
     out, _ = run([breaks_off, '--out_dir=again', *tiny.split()], status=130)
-    assert read('again')['step'] == 46 and 'interrupted' in out and logged('again')[-1][0] == 40
+    assert read('again')['step'] == 46 and out.endswith('python train.py --resume --out_dir=again\n')
+    assert sample.read_checkpoint(f'{work.name}/again/best.pt')['step'] == 46 == logged('again')[-1][0]
     full = write('full.py', f'''import resource, signal, sys; sys.path.insert(0, {str(here)!r})
 import train
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -1946,16 +1950,17 @@ train.run_script(train.main, vars(train))
     refused('sample.py --input=nowhere.de --output=out.en', 'nowhere.de')
     refused('train.py --eval_sentences=0', '--eval_sentences')
     refused('sample.py --beam_size=0 --text=a', 'beam_size')
-    refused('train.py --attention=some', 'attention', 'general')
-    refused('train.py --device=abacus', 'abacus')
-    refused('train.py --device=cpu --dtype=float1', 'float1')
+    refused('train.py --overwrite --attention=some', 'attention', 'general')
+    refused('train.py --overwrite --device=abacus', 'abacus')
+    refused('train.py --overwrite --device=cpu --dtype=float1', 'float1')
     refused('train.py --resume --n_hidden=48', '--n_hidden')
     refused('train.py --resume --out_dir=nowhere', 'nowhere')
     run('tokenizer.py --max_source_vocab=100')
     refused('train.py --resume', 'vocabulary')
     refused('sample.py --evaluate=test', 'vocabulary', 'python train.py')
     run('prepare.py --dataset=toy --max_pairs=2000')
-    refused('train.py', 'python tokenizer.py')
+    refused('train.py --overwrite', 'python tokenizer.py')
+    assert read('checkpoints')['step'] == 60                            # none of all these has replaced it
 
 def tiny_checkpoint(name, **changes):
     """A checkpoint of an untrained model that knows the words a, b and c; a value of None leaves a key out."""

@@ -4,16 +4,17 @@ Train a translation model: on a GPU if there is one, otherwise on the CPU; with 
     python train.py                                 (the toy corpus: a few minutes on two CPU cores)
     python train.py --data_dir=data/multi30k --out_dir=checkpoints/multi30k --max_minutes=10
     python train.py --resume                        (continue a run that was stopped or killed)
+    python train.py --overwrite                     (begin again, in place of the run in checkpoints/)
     python train.py --benchmark=50                  (measure how fast a step is, and how fast it could be)
     torchrun --nproc_per_node=2 train.py            (two processes, which divide every batch between them)
 
 Reads the token ids in data/. Writes best.pt, last.pt and log.jsonl in checkpoints/, and draws
-training_plots/index.html. Ctrl-C saves a checkpoint and stops.
+training_plots/index.html. Ctrl-C saves what was learnt, evaluates it and stops.
 """
 import signal
 if __name__ == '__main__':                          # until main() runs, Ctrl-C ends the script without a word
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-import atexit, itertools, json, math, os, platform, signal, sys, time
+import atexit, contextlib, itertools, json, math, os, platform, sys, time
 from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from typing import NamedTuple
@@ -26,7 +27,7 @@ from torch.utils.flop_counter import FlopCounterMode
 import plot as plots
 from model import Config, autocast, build, choose_device, choose_dtype, keep_freed_memory, out_of_memory
 from sample import FORMAT, bleu, read_checkpoint, translate
-from tokenizer import BOS, EOS, PAD, atomic_write, config_of, fail
+from tokenizer import BOS, EOS, PAD, atomic_write, config_of, exclusive_lock, fail, next_flags
 from tokenizer import read_ids, read_meta, read_split, read_vocabulary, run_script
 
 # -----------------------------------------------------------------------------
@@ -34,8 +35,9 @@ from tokenizer import read_ids, read_meta, read_split, read_vocabulary, run_scri
 data_dir = 'data'           # folder that prepare.py and tokenizer.py filled
 out_dir = 'checkpoints'     # folder for best.pt, last.pt and log.jsonl
 resume = False              # continue from out_dir/last.pt, with its settings except those given now
+overwrite = False           # or replace the run that is in out_dir
 plot = True                 # draw the losses at every evaluation ...
-plot_dir = 'training_plots' # ... in this folder
+plot_dir = ''               # ... in this folder; empty: training_plots, or out_dir/training_plots
 # model: fields of model.Config; a new field there needs a line here only to become a flag
 arch = 'seq2seq'            # seq2seq (recurrent) or transformer (use dropout=0.1, learning_rate=3e-3)
 cell = 'lstm'               # recurrent cell: lstm, gru or rnn
@@ -60,12 +62,12 @@ max_steps = 0               # stop after this many updates, ...
 max_epochs = 0.0            # ... this many passes over the data, ...
 max_minutes = 0.0           # ... or this many minutes, whichever is first; if all three are 0: 3 epochs
 learning_rate = 5e-3        # its peak: it rises during the warm-up, and falls to zero along a cosine
-warmup_steps = 200          # updates during which the learning rate rises
+warmup_steps = 200          # updates during which the learning rate rises; fewer in a shorter run
 weight_decay = 0.01         # how strongly AdamW pulls the weights towards zero
 label_smoothing = 0.1       # probability spread evenly over all words (Szegedy et al. 2016)
 grad_clip = 1.0             # largest norm of the gradient; 0: no limit
 log_interval = 50           # updates between two progress lines
-eval_interval = 500         # updates between two evaluations, each of which saves a checkpoint
+eval_interval = 500         # updates between two evaluations, with a checkpoint each; more at the start
 eval_sentences = 500        # validation sentences that are translated, greedily, for BLEU
 patience = 10               # stop after this many evaluations without a lower loss; 0: never for that reason
 seed = 1                    # of the random initial weights, order of the batches and dropout
@@ -76,26 +78,33 @@ benchmark = 0               # time this many steps, print the result, and stop
 # settings
 
 RANK, WORLD_SIZE = 0, 1     # which process this is, and of how many
-if 'RANK' in os.environ:    # torchrun says so
-    RANK, WORLD_SIZE = int(os.environ['RANK']), int(os.environ['WORLD_SIZE'])
 
 def init_distributed():
     """Under torchrun: join the other processes. Only process 0 prints."""
-    if 'RANK' in os.environ:
-        dist.init_process_group('cpu:gloo,cuda:nccl' if torch.cuda.is_available() else 'gloo')
-        atexit.register(dist.destroy_process_group)
+    global RANK, WORLD_SIZE
+    names = 'RANK', 'WORLD_SIZE', 'LOCAL_RANK', 'MASTER_PORT'           # numbers that torchrun sets
+    if 'RANK' not in os.environ:
+        return
+    if not all(os.environ.get(name, '').isdecimal() for name in names) or 'MASTER_ADDR' not in os.environ:
+        fail(f'RANK is set, but not {", ".join(names[1:])} and MASTER_ADDR: start with torchrun, or unset RANK')
+    RANK, WORLD_SIZE = int(os.environ['RANK']), int(os.environ['WORLD_SIZE'])
+    dist.init_process_group('cpu:gloo,cuda:nccl' if torch.cuda.is_available() else 'gloo')
+    atexit.register(dist.destroy_process_group)
     if RANK > 0:
         sys.stdout = open(os.devnull, 'w')
 
 LIMITS = 'max_steps', 'max_epochs', 'max_minutes'
+RUN_FILES = 'best.pt', 'last.pt', 'previous.pt', 'log.jsonl'
 
 def restore_settings(saved, given):
     """A resumed run keeps its settings, except those given now; a new limit replaces all the old ones."""
-    new = {'resume', 'out_dir', *given, *(LIMITS if set(LIMITS) & set(given) else [])}
+    new = {'resume', 'overwrite', 'out_dir', *given, *(LIMITS if set(LIMITS) & set(given) else [])}
     globals().update({name: value for name, value in saved['config'].items() if name not in new})
 
 def check_settings():
-    """Status 2 and one line for a value that cannot work; those of the model are checked by its Config."""
+    """Status 2 and one line for what cannot work; the model's settings are checked by its Config."""
+    if resume and overwrite:
+        fail('--resume continues the run, --overwrite replaces it: give one of them')
     if min(batch_tokens, grad_accum, log_interval, eval_interval, eval_sentences, warmup_steps) < 1:
         fail('--batch_tokens, --grad_accum, --log_interval, --eval_interval, --eval_sentences, '
              '--warmup_steps must be at least 1')
@@ -104,6 +113,10 @@ def check_settings():
     if tbptt and (arch == 'transformer' or WORLD_SIZE > 1):
         fail('--tbptt cuts the gradient of a recurrent state, in one process: leave it out with '
              '--arch=transformer and with torchrun')
+    replaces = any(os.path.exists(f'{out_dir}/{name}') for name in RUN_FILES)
+    if RANK == 0 and replaces and not (resume or overwrite or benchmark):
+        fail(f'{out_dir}/ holds a run already: continue it with --resume, replace it with --overwrite, or give '
+             'another --out_dir')
 
 # -----------------------------------------------------------------------------
 # data
@@ -363,19 +376,23 @@ def evaluate(model, source, target, device, dtype, rank=0, world_size=1):
     return (total[0] / total[1]).item()
 
 def evaluate_and_save(state, data, metadata, device, dtype):
-    """Print and log the validation loss, BLEU and examples; save best.pt if the loss is the lowest so far."""
+    """
+    Print and log the validation loss, BLEU and examples; save best.pt if the loss is the lowest so far, that
+    of the untrained model not counted.
+    """
     loss = evaluate(state.model, *data.valid, device, dtype, RANK, WORLD_SIZE)
-    check_finite('validation loss', loss, state)
-    improved = loss < state.best_loss
-    state.best_loss = min(loss, state.best_loss)
-    state.evaluations_without_improvement = 0 if improved else state.evaluations_without_improvement + 1
+    check_finite('validation loss', [torch.tensor(loss)], state)
+    improved = state.step > 0 and loss < state.best_loss
+    if state.step > 0:
+        state.best_loss = min(loss, state.best_loss)
+        state.evaluations_without_improvement = 0 if improved else state.evaluations_without_improvement + 1
     if RANK > 0:
         return
     outputs = [best[0] for best, *_ in translate(data.sources, state.model.eval(), *data.vocabs, beam_size=1,
                                                  dtype=dtype)]
     state.model.train()
     score = bleu(outputs, data.references)
-    verdict = 'the best so far' if improved else \
+    verdict = 'the best so far' if improved else 'untrained' if state.step == 0 else \
               f'{state.evaluations_without_improvement} without improvement'
     print_line(f'\nstep {state.step}: validation loss {loss:.4f} nats a word, perplexity '
                f'{math.exp(min(loss, 99)):.2f}, BLEU {score:.2f}, {verdict}')
@@ -388,24 +405,40 @@ def evaluate_and_save(state, data, metadata, device, dtype):
         save_checkpoint('best.pt', {**metadata, 'step': state.step, 'best_loss': loss,
                                     'model': state.model.state_dict()})
 
-def check_finite(name, loss, state):
-    if not math.isfinite(loss):
-        rate = state.optimizer.param_groups[0]['lr']
-        fail(f'the {name} is {loss} at step {state.step}, learning rate {rate:.2e}: try a third of '
-             f'--learning_rate, or --dtype=float32; the checkpoints in {out_dir}/ are from before')
+def check_finite(name, values, state):
+    """Status 2 and one line that names the step if one of the last steps' values is not a finite number."""
+    finite = torch.stack(values).isfinite().tolist()
+    if not all(finite):
+        first, rate = finite.index(False), state.optimizer.param_groups[0]['lr']
+        fail(f'the {name} is {values[first].item()} at step {state.step - len(values) + 1 + first}, learning '
+             f'rate {rate:.2e}: try a third of --learning_rate, with --resume from the last checkpoint or with '
+             '--overwrite from the start, or --dtype=float32')
 
-def print_line(line):
+def check_steps(state):
+    """The same for loss and gradient since the last progress line; float16's scaler skips such a gradient."""
+    check_finite('loss', state.losses, state)
+    if not state.scaler.is_enabled():
+        check_finite('norm of the gradient', state.grad_norms, state)
+
+def print_line(line, file=None):
     """Print at once. If nobody reads any more, as after `| head`, the training still goes on."""
+    file = file or sys.stdout
     try:
-        print(line, flush=True)
-    except BrokenPipeError:
-        sys.stdout = open(os.devnull, 'w')
+        print(line, file=file, flush=True)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), file.fileno())
 
 def start_log(facts, step):
-    """Begin log.jsonl with facts about the run; a resumed run keeps the lines up to its checkpoint's step."""
+    """
+    Begin log.jsonl with facts about the run. A resumed run keeps the lines from before its checkpoint, which
+    was saved before that step's evaluation.
+    """
     entries = [facts]
     if resume and os.path.exists(f'{out_dir}/log.jsonl'):
-        entries += [entry for entry in plots.read_log(out_dir)[1:] if entry['step'] <= step]
+        entries += [entry for entry in plots.read_log(out_dir)[1:] if entry['step'] < step + ('loss' in entry)]
+    for name in RUN_FILES if overwrite else ():
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(f'{out_dir}/{name}')
     with atomic_write(f'{out_dir}/log.jsonl', 'w', encoding='utf-8') as file:
         file.writelines(json.dumps(entry) + '\n' for entry in entries)
 
@@ -417,8 +450,8 @@ def write_log(**entry):
 
 def log_progress(state, done, interval_start):
     """Print and log the means since the last such line."""
+    check_steps(state)
     loss, grad_norm = (torch.stack(values).mean().item() for values in (state.losses, state.grad_norms))
-    check_finite('loss', loss, state)
     rate, speed = state.optimizer.param_groups[0]['lr'], state.words / (time.time() - interval_start)
     seconds_left = state.seconds / done * (1 - done) if done else 0.0
     print_line(f'step {state.step} | loss {loss:.4f} | grad norm {grad_norm:.2f} | lr {rate:.2e} | '
@@ -432,10 +465,10 @@ def draw_progress(running):
     global plot
     start = time.time()
     try:
-        plots.draw_run(out_dir, plot_dir, running)
+        plots.draw_run(out_dir, plots.plot_dir_of(out_dir, plot_dir), running)
     except (Exception, SystemExit) as error:
         plot = False
-        print(f'the plots are not drawn any more: {error!r}', file=sys.stderr)
+        print_line(f'the plots are not drawn any more: {error!r}', sys.stderr)
     return time.time() + 100 * (time.time() - start)            # at most 1 % of the time
 
 # -----------------------------------------------------------------------------
@@ -450,11 +483,20 @@ def learning_rate_at(step, done):
     """A linear warm-up times half a cosine over the whole run (Loshchilov & Hutter 2017)."""
     return learning_rate * min(1.0, (step + 1) / warmup_steps) * (1 + math.cos(math.pi * done)) / 2
 
-def catch_signals():
-    """Returns a list that Ctrl-C and SIGTERM fill, which ends the loop. A second Ctrl-C ends the program."""
+def catch_signals(model):
+    """
+    Returns a list that Ctrl-C and SIGTERM fill, which ends the loop after an evaluation; a second Ctrl-C does
+    not wait for that.
+    """
     stop_requested = []
-    signal.signal(signal.SIGTERM, lambda *_: stop_requested.append(True))
-    signal.signal(signal.SIGINT, lambda *_: sys.exit(130) if stop_requested else stop_requested.append(True))
+    def request_stop(number, _):
+        evaluating = not model.training
+        if number == signal.SIGINT and stop_requested and evaluating and WORLD_SIZE == 1:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)        # all is saved; a third must not disturb the end
+            raise KeyboardInterrupt
+        stop_requested.append(True)
+    signal.signal(signal.SIGTERM, request_stop)
+    signal.signal(signal.SIGINT, request_stop)
     return stop_requested
 
 def from_process_0(*numbers):
@@ -465,11 +507,14 @@ def from_process_0(*numbers):
     dist.broadcast(numbers, 0)
     return numbers.tolist()
 
-def training_loop(state, loss_module, data, metadata, device, dtype):
-    """Update after update, and every eval_interval an evaluation and a checkpoint. Returns why it ended."""
-    stop_requested, next_drawing = catch_signals(), 0.0
+def is_evaluated(step):
+    """Every eval_interval, and a few times before that, so that the curves have points from the start."""
+    return step % eval_interval == 0 or step in (50, 100, 200, 400) and step < eval_interval
+
+def training_loop(state, resumed_at, loss_module, data, metadata, device, dtype):
+    """Update after update, now and then a checkpoint and an evaluation. Returns why it ended."""
+    stop_requested, next_drawing = catch_signals(state.model), 0.0
     batches = iterate_batches(state.position, *(offsets for _, offsets in data.train))
-    resumed_at = state.step if resume else None
     run_start, interval_start = time.time() - state.seconds, time.time() - state.interval_seconds
     state.model.train()
     while True:
@@ -477,17 +522,23 @@ def training_loop(state, loss_module, data, metadata, device, dtype):
         done, interrupted = from_process_0(progress(state), bool(stop_requested))
         stop_reason = 'interrupted' if interrupted else 'limit reached' if done == 1 else ''
 
-        # evaluate now and then, and save
-        at_interval = state.step % eval_interval == 0
-        if state.step != resumed_at and (at_interval or stop_reason):
-            if at_interval or done == 1:
-                evaluate_and_save(state, data, metadata, device, dtype)
-                if 0 < patience <= state.evaluations_without_improvement:
-                    stop_reason = stop_reason or f'no improvement in {patience} evaluations'
-                if plot and RANK == 0 and time.time() >= next_drawing:
-                    next_drawing = draw_progress(running=True)
-            if RANK == 0:
+        # save and evaluate now and then; a run resumed here begins with the evaluation
+        if stop_reason or is_evaluated(state.step):
+            if state.losses:
+                check_steps(state)
+            if RANK == 0 and state.step != resumed_at:
                 save_checkpoint('last.pt', {**metadata, **state.state_dict()})
+            try:
+                evaluate_and_save(state, data, metadata, device, dtype)
+            except KeyboardInterrupt:
+                return 'interrupted'
+            interrupted, = from_process_0(bool(stop_requested))
+            if plot and RANK == 0 and time.time() >= next_drawing:
+                next_drawing = draw_progress(running=True)
+            if interrupted:
+                stop_reason = 'interrupted'
+            elif 0 < patience <= state.evaluations_without_improvement:
+                stop_reason = stop_reason or f'no improvement in {patience} evaluations'
             interval_start = time.time() - state.interval_seconds
         if stop_reason:
             return stop_reason
@@ -504,9 +555,27 @@ def training_loop(state, loss_module, data, metadata, device, dtype):
         state.losses.append(loss)
         state.grad_norms.append(grad_norm)
         state.words += count_words(indices, data.train[1][1])
+        if device == 'cpu':                                     # elsewhere each check would wait for the device
+            check_steps(state)
         if state.step % log_interval == 0:
             log_progress(state, done, interval_start)
             interval_start = time.time()
+
+def print_end(state, stop_reason, resumed_at, uniform_loss):
+    """The last line: how the run ended, and what to do next. uniform_loss: that of a guess, ln V."""
+    ended = f'stopped at step {state.step}: {stop_reason}; best validation loss {state.best_loss:.4f}'
+    resume_command = f'python train.py --resume{next_flags("data", out_dir)}'
+    if stop_reason == 'interrupted':
+        print_line(f'{ended}; to continue:  {resume_command}')
+        sys.exit(130)               # so that the shell does not run what follows &&
+    if state.best_loss > uniform_loss + 0.1:
+        fail(f'{ended}, more than the {uniform_loss:.4f} of a guess, so nothing was learnt: try a tenth of '
+             f'--learning_rate={learning_rate:g}, with --overwrite')
+    if state.step == resumed_at:    # it had ended before
+        limit = 'patience' if 'improvement' in stop_reason else next(n for n in LIMITS if globals()[n])
+        return print_line(f'{ended}; to train longer:  {resume_command} --{limit}={2 * globals()[limit]}')
+    checkpoint = f'--checkpoint={out_dir}/best.pt ' if out_dir != 'checkpoints' else ''
+    print_line(f'{ended}; next:  python sample.py {checkpoint}--text="..."')
 
 # -----------------------------------------------------------------------------
 # --benchmark: how fast a step is, and how fast it could be
@@ -603,8 +672,6 @@ def main(given):
     keep_freed_memory()
     if resume:
         saved = read_checkpoint(f'{out_dir}/last.pt', spare=f'{out_dir}/previous.pt')
-        if 'optimizer' not in saved:
-            fail(f'{out_dir}/last.pt cannot be resumed: it is a copy of a best.pt')
         restore_settings(saved, given)
     if not (max_steps or max_epochs or max_minutes):
         globals()['max_epochs'] = 3.0
@@ -626,6 +693,7 @@ def main(given):
     state = TrainingState(model, *build_optimizer(model, my_device, my_dtype))
     if resume:
         state.load_state_dict(saved)
+    resumed_at = state.step if resume else None
     loss_module = LossModule(model, my_device, my_dtype)
     if WORLD_SIZE > 1:
         loss_module = torch.nn.parallel.DistributedDataParallel(loss_module)
@@ -636,20 +704,18 @@ def main(given):
     # loop
     if benchmark:
         return run_benchmark(state, loss_module, data, my_device, my_dtype)
-    if RANK == 0:
-        versions = {'python': platform.python_version(), 'torch': torch.__version__, 'numpy': np.__version__}
-        start_log({'config': metadata['config'], 'parameters': n_parameters, 'device': my_device,
-                   'processes': WORLD_SIZE, 'dtype': dtype_name, **versions, 'data': data.files}, state.step)
-    stop_reason = training_loop(state, loss_module, data, metadata, my_device, my_dtype)
-    if plot and RANK == 0:
-        draw_progress(running=False)
-    if WORLD_SIZE > 1:
-        dist.barrier()              # the others wait while process 0 saves
-    checkpoint = f'--checkpoint={out_dir}/best.pt ' if out_dir != 'checkpoints' else ''
-    print_line(f'stopped at step {state.step}: {stop_reason}; best validation loss {state.best_loss:.4f}; '
-               f'next:  python sample.py {checkpoint}--text="..."')
-    if stop_reason == 'interrupted':
-        sys.exit(130)               # so that the shell does not run what follows &&
+    refusal = f'another train.py is writing to {out_dir}/: wait until it ends, or give another --out_dir'
+    with exclusive_lock(out_dir, refusal) if RANK == 0 else contextlib.nullcontext():
+        if RANK == 0:
+            versions = {'python': platform.python_version(), 'torch': torch.__version__, 'numpy': np.__version__}
+            start_log({'config': metadata['config'], 'parameters': n_parameters, 'device': my_device,
+                       'processes': WORLD_SIZE, 'dtype': dtype_name, **versions, 'data': data.files}, state.step)
+        stop_reason = training_loop(state, resumed_at, loss_module, data, metadata, my_device, my_dtype)
+        if plot and RANK == 0:
+            draw_progress(running=False)
+        if WORLD_SIZE > 1:
+            dist.barrier()          # the others wait while process 0 saves
+    print_end(state, stop_reason, resumed_at, math.log(len(target_vocab)))
 
 if __name__ == '__main__':
     try:

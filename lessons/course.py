@@ -90,7 +90,8 @@ def train(out_dir, smoke, **flags):
     command = f'{flags} {[zlib.crc32(path.read_bytes()) for path in inputs]}'
     if not done.exists() or done.read_text(encoding='utf-8') != command:
         done.unlink(missing_ok=True)
-        run('train.py', smoke, **flags)
+        again = dict(overwrite=True) if os.path.exists(f'{out_dir}/log.jsonl') else {}
+        run('train.py', smoke, **flags, **again)
         done.write_text(command, encoding='utf-8')
     return plot.read_log(out_dir)
 
