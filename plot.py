@@ -299,14 +299,13 @@ def draw_run(out_dir, plot_dir, running=False):
     losses = [('training', history(log, 'loss')), ('validation', history(log, 'valid_loss'))]
     with atomic_write(f'{plot_dir}/loss.svg', 'w', encoding='utf-8') as file:
         file.write(line_chart('Loss while training', 'steps', 'nats a word', losses))
-    def chart(title, y_label, series, **options):
-        return line_chart(title, 'steps', y_label, series, width=420, height=280, **options)
-    charts = [chart('Loss', 'nats a word', losses),
-              chart('BLEU on validation sentences', 'percent', [('BLEU', history(log, 'valid_bleu'))],
-                    from_zero=True),
-              chart('Learning rate', '', [('rate', history(log, 'learning_rate'))], may_be_log=False),
-              chart('Norm of the gradient', '', [('norm', history(log, 'grad_norm'))]),
-              chart('Speed', 'target words a second', [('speed', history(log, 'tokens_per_second'))])]
+    def chart(title, y_label, key, **options):
+        return line_chart(title, 'steps', y_label, [('', history(log, key))], 420, 280, **options)
+    charts = [line_chart('Loss', 'steps', 'nats a word', losses, 420, 280),
+              chart('BLEU on validation sentences', 'percent', 'valid_bleu', from_zero=True),
+              chart('Learning rate', '', 'learning_rate', may_be_log=False),
+              chart('Norm of the gradient', '', 'grad_norm'),
+              chart('Speed', 'target words a second', 'tokens_per_second')]
     with atomic_write(f'{plot_dir}/index.html', 'w', encoding='utf-8') as file:
         file.write(PAGE.format(
             title=escape(f'nanoseq2seq: {out_dir}'), charts='\n'.join(charts), facts=facts_html(log, running),
