@@ -1751,7 +1751,8 @@ def test_bars_and_heat_map():
     wide = [float(e.get('width')) for e in bars.iter() if e.get('class') == 'bar']
     assert abs(wide[1] / wide[0] - 2) < 0.01 and abs(wide[0] / wide[2] - 2) < 0.01
     assert sum(e.get('class') == 'whisker' for e in bars.iter()) == 2
-    svg = read(plot.heat_map('H', 'source', 'translation', ['ein', '<b>', 'Hund'], ['a', 'dog'], [[0.9, 0.1, 0.0], [0.0, 0.2, 0.8]]))
+    svg = read(plot.heat_map('H', 'source', 'translation', ['ein', '<b>', 'Hund'], ['a', 'dog'],
+                             [[0.9, 0.1, 0.0], [0.0, 0.2, 0.8]]))
     cells = [(e, e[0].text) for e in svg.iter() if e.get('class') == 'cell']
     assert [title for _, title in cells] == ['a ← ein: 0.900', 'a ← <b>: 0.100', 'dog ← <b>: 0.200',
                                              'dog ← Hund: 0.800']
