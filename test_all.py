@@ -1216,7 +1216,8 @@ import prepare
 wait = prepare.time.sleep
 prepare.time.sleep = lambda seconds: wait(seconds / 10)
 prepare.TIMEOUTS = 5, 0.3
-prepare.run_script(prepare.main, vars(prepare))
+if __name__ == '__main__':      # not in the workers, which import this file where python does not fork
+    prepare.run_script(prepare.main, vars(prepare))
 """)
     with http.server.ThreadingHTTPServer(('localhost', 0), Server) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -1564,7 +1565,8 @@ def test_two_at_once_one_stopped_one_without_room():
     full = write('full.py', f"""import resource, sys; sys.path.insert(0, {str(here)!r})
 import prepare
 resource.setrlimit(resource.RLIMIT_FSIZE, (200000, 200000))
-prepare.run_script(prepare.main, vars(prepare))
+if __name__ == '__main__':
+    prepare.run_script(prepare.main, vars(prepare))
 """)
     refused([full, '--dataset=toy', '--data_dir=busy', '--max_pairs=20000'], 'busy', 'train')
     assert {path.name: path.read_bytes() for path in pathlib.Path(work.name, 'busy').iterdir()} == old

@@ -399,10 +399,11 @@ def run_script(main, script, stopped='stopped'):
     except KeyboardInterrupt:
         print(stopped, file=sys.stderr)
         raise SystemExit(130)
-    except BrokenPipeError:                         # the reader has left, as head does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(141)
     except OSError as error:
+        if not error.filename:                      # standard output, which python 3.14 writes once more at exit
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):      # the reader has left, as head does
+            raise SystemExit(141)
         fail(f'{error.filename or "standard output"}: {error.strerror or error}')
 
 def interrupt_once():
