@@ -694,7 +694,8 @@ def autocast(device, dtype):
 def out_of_memory(error):
     """Whether an error of Python or torch means that, on a GPU or on a CPU."""
     return isinstance(error, MemoryError) or any(
-        words in str(error) for words in ('out of memory', 'allocate memory', 'not enough memory', 'bad_alloc'))
+        words in str(error)
+        for words in ('out of memory', 'allocate memory', 'not enough memory', 'bad_alloc'))
 
 def keep_freed_memory():
     """

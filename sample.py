@@ -21,6 +21,7 @@ if __name__ == '__main__':                          # until main() runs, Ctrl-C 
 import builtins, collections, contextlib, functools, importlib, itertools, math, os, sys, threading, time
 import warnings, zipfile
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields
 
 import regex
 import torch
@@ -104,13 +105,16 @@ def load(path, device='cpu'):
     """
     saved = read_checkpoint(path, device)
     try:
-        model = build(Config(**saved['model_config'])).to(device)
-        model.load_state_dict(saved['model'])
+        config = Config(**saved['model_config'])
         vocabs = Vocabulary(saved['source_words']), Vocabulary(saved['target_words'])
-        if [len(vocab) for vocab in vocabs] != [model.config.source_vocab, model.config.target_vocab]:
+        wrong = [[len(vocab) for vocab in vocabs] != [config.source_vocab, config.target_vocab],
+                 not 0 < config.max_length_ratio < 1000,
+                 any(not isinstance(getattr(config, field.name), field.type) for field in fields(Config)),
+                 regex.search(r'\p{Cc}', ''.join(vocabs[0].words + vocabs[1].words))]     # steers a terminal
+        if any(wrong):
             raise ValueError
-        if regex.search(r'\p{Cc}', ''.join(vocabs[0].words + vocabs[1].words)):    # could steer a terminal
-            raise ValueError
+        model = build(config).to(device)
+        model.load_state_dict(saved['model'])
         return model.eval(), *vocabs
     except Exception as error:                      # the file may hold anything
         if out_of_memory(error):
@@ -503,15 +507,15 @@ def bootstrap_scores(hypotheses, references, samples=1000):
         yield bleu_from_statistics((counts @ statistics).tolist())
 
 def confidence_interval(hypotheses, references):
-    """x so that 95 % of the bootstrap's scores are within BLEU +- x: half the width, as sacreBLEU gives it."""
+    """x so that 95 % of the bootstrap's scores are in an interval of BLEU +- x, as sacreBLEU gives it."""
     scores = sorted(bootstrap_scores(hypotheses, references))
     return (scores[-1 - len(scores) // 40] - scores[len(scores) // 40]) / 2
 
 def paired_bootstrap(hypotheses, baseline, references):
     """
-    Is a system better than a baseline, or was it chance? Returns three fractions of the bootstrap's test sets:
-    those in which the system has more BLEU, those in which both have the same, and the p-value, those in
-    which the baseline has at least as much, ties included. Below 0.05 the system's lead is hardly chance.
+    Is a system better than a baseline, or was it chance? Returns three fractions of the bootstrap's test
+    sets: those in which the system has more BLEU, those in which both have the same, and the p-value, those
+    in which the baseline has at least as much, ties included. Below 0.05 the lead is hardly chance.
     """
     pairs = list(zip(bootstrap_scores(hypotheses, references), bootstrap_scores(baseline, references)))
     wins, ties = sum(ours > theirs for ours, theirs in pairs), sum(ours == theirs for ours, theirs in pairs)
