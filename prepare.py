@@ -898,7 +898,7 @@ def advice(reason):
             'held out': 'overlap=targets, where many sources have the same target, or --overlap=all',
             'duplicate': 'drop_duplicates=false'}
     answer = f'--{keep[reason]} keeps them' if reason in keep else 'give more text'
-    return question * (reason in FILTERS) + answer
+    return question * (reason in ('encoding', 'empty', *FILTERS)) + answer
 
 def print_report(counts, lengths):
     """What was read, dropped by reason and kept; how long the sentences are; three of the pairs."""

@@ -1571,6 +1571,24 @@ if __name__ == '__main__':
     refused([full, '--dataset=toy', '--data_dir=busy', '--max_pairs=20000'], 'busy', 'train')
     assert {path.name: path.read_bytes() for path in pathlib.Path(work.name, 'busy').iterdir()} == old
 
+def test_ctrl_c_within_a_destructor_is_not_lost():
+    """Python prints and forgets what a __del__ raises, and regex has one for each pattern that it compiles."""
+    script = write('destroys.py', f"""import signal, sys, time; sys.path.insert(0, {str(here)!r})
+from tokenizer import run_script
+class Thing:
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+        self.name = 'gone'
+n = 0       # nothing
+def main(given):
+    Thing()
+    time.sleep(60)
+run_script(main, globals())
+""")
+    began = time.monotonic()
+    status, _, err = run_forked([script], '')
+    assert (status, err) == (130, 'stopped\n') and time.monotonic() - began < 20
+
 def test_ctrl_c_while_the_workers_of_a_limited_corpus_end():
     """The toy corpus stops before its end; Ctrl-C at that moment, when processes are waited for, is not lost."""
     def parallel_map(function, blocks, *rest):

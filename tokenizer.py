@@ -413,7 +413,14 @@ def interrupt_once():
         if not interrupted:
             interrupted = True
             raise KeyboardInterrupt
-    interrupted = False
+    def swallowed(error):                           # by a __del__, as regex has: it comes again
+        nonlocal interrupted
+        if error.exc_type is not KeyboardInterrupt:
+            return sys.__unraisablehook__(error)
+        interrupted = False
+        send = getattr(signal, 'pthread_kill', lambda _, n: signal.raise_signal(n))     # windows has none
+        threading.Timer(0.01, send, [threading.main_thread().ident, signal.SIGINT]).start()
+    interrupted, sys.unraisablehook = False, swallowed
     signal.signal(signal.SIGINT, interrupt)
 
 @contextlib.contextmanager
