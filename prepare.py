@@ -32,7 +32,7 @@ source_lang = 'de'          # translate from this language ...
 target_lang = 'en'          # ... into this one
 data_dir = 'data'           # the folder to fill
 corpora = 'europarl,newscommentary'     # the corpora of wmt19 to train on, or how their names begin, or all
-max_pairs = 2000000         # training pairs at most, a sample of all that are read, 0: all; of toy 50,000
+max_pairs = 2000000         # training pairs at most, a sample of all, 0: no limit; for toy by default 50,000
 min_len = 1                 # words, split at spaces, that each side of a training pair has at least ...
 max_len = 128               # ... and at most, 0: no limit
 max_ratio = 2.5             # words of the longer side to words of the shorter, from 10 words on, 0: no limit
@@ -417,11 +417,11 @@ def read_tsv(lines, source, target):
 
 VARIANT = regex.compile(r"""[^>]*?lang\s*=\s*["']\s*(([a-z]+)[\w-]*)[^>]*>.*?<seg(?:\s[^>]*)?>(.*?)</seg""",
                         regex.DOTALL | regex.IGNORECASE)
-# elements with code of another program in them go, of which <ph>, <it> and <ut> can stand between two words;
-# of <hi> and <sub>, which hold text, only the tags go
-CODE = regex.compile(r'<(?:bpt|ept|(ph|it|ut))\b[^>]*(?:/>|>(?:(?!<(?:bpt|ept|ph|it|ut)\b).)*?</[beipu]\w+>)',
+# elements with code of another program in them go, of which <ph> and <ut> can stand between two words; of <hi>,
+# which holds text, only the tags go
+CODE = regex.compile(r'<(?:bpt|ept|it|(ph|ut))\b[^>]*(?:/>|>(?:(?!<(?:bpt|ept|ph|it|ut)\b).)*?</[beipu]\w+>)',
                      regex.DOTALL)
-TAG = regex.compile(r'</?(?:hi|sub)\b[^>]*>')
+TAG = regex.compile(r'</?hi\b[^>]*>')
 
 def read_tmx(path):
     """
