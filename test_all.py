@@ -136,16 +136,16 @@ def test_ids_on_disk_and_what_is_refused():
         path = write(f'ids/{name}', text)
         meta['files'][name] = {'sentences': text.count('\n'), 'fingerprint': tokenizer.fingerprint(path)}
     write('ids/meta.json', json.dumps(meta))
-    refused('train.py --data_dir=ids', 'python tokenizer.py --data_dir=ids')
+    refused('train.py --data_dir=ids --out_dir=ids/out', 'python tokenizer.py --data_dir=ids')
     run('tokenizer.py --data_dir=ids --min_count=1')
     ids, offsets = tokenizer.read_ids(str(folder), 'train', 'de', meta)
     assert ids.tolist() == [4, 4, 5, 4] and offsets.tolist() == [0, 3, 4]
     write('ids/vocab.de.txt', (folder / 'vocab.de.txt').read_text().replace('ja', 'doch'))
-    refused('train.py --data_dir=ids', 'another vocabulary', 'python tokenizer.py')
+    refused('train.py --data_dir=ids --out_dir=ids/out', 'another vocabulary', 'python tokenizer.py')
     run('tokenizer.py --data_dir=ids --min_count=1')
     meta['files']['train.de']['fingerprint'] = 'of another text!'
     write('ids/meta.json', json.dumps(meta))
-    refused('train.py --data_dir=ids', 'older train.de', 'python tokenizer.py')
+    refused('train.py --data_dir=ids --out_dir=ids/out', 'older train.de', 'python tokenizer.py')
     refused('tokenizer.py --data_dir=ids', 'train.de', 'python prepare.py')
 
 def test_damaged_ids_are_refused():
@@ -2132,7 +2132,7 @@ def test_a_translation_may_be_as_long_as_training_says():
 
 def test_missing_stages_name_their_command():
     refused('tokenizer.py --data_dir=none', 'python prepare.py')
-    refused('train.py --data_dir=none', 'python prepare.py')
+    refused('train.py --data_dir=none --out_dir=none/out', 'python prepare.py')
     refused('sample.py --checkpoint=none/best.pt --text=a', 'python train.py')
     refused('plot.py --out_dir=none', 'python train.py')
     write('empty/log.jsonl', '')
