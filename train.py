@@ -568,7 +568,7 @@ def print_end(state, stop_reason, resumed_at, uniform_loss):
     if stop_reason == 'interrupted':
         print_line(f'{ended}; to continue:  {resume_command}')
         sys.exit(130)               # so that the shell does not run what follows &&
-    if state.best_loss > uniform_loss + 0.1:
+    if state.best_loss > uniform_loss + 1:
         fail(f'{ended}, more than the {uniform_loss:.4f} of a guess, so nothing was learnt: try a tenth of '
              f'--learning_rate={learning_rate:g}, with --overwrite')
     if state.step == resumed_at:    # it had ended before
