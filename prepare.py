@@ -417,8 +417,8 @@ def read_tsv(lines, source, target):
 
 VARIANT = regex.compile(r"""[^>]*?lang\s*=\s*["']\s*(([a-z]+)[\w-]*)[^>]*>.*?<seg(?:\s[^>]*)?>(.*?)</seg""",
                         regex.DOTALL | regex.IGNORECASE)
-# elements with code of another program in them go, of which <ph> and <ut> can stand between two words; of <hi>,
-# which holds text, only the tags go
+# elements with code of another program in them go, of which <ph> and <ut> can stand between two words;
+# of <hi>, which holds text, only the tags go
 CODE = regex.compile(r'<(?:bpt|ept|it|(ph|ut))\b[^>]*(?:/>|>(?:(?!<(?:bpt|ept|ph|it|ut)\b).)*?</[beipu]\w+>)',
                      regex.DOTALL)
 TAG = regex.compile(r'</?hi\b[^>]*>')
