@@ -19,6 +19,8 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from typing import NamedTuple
 
+os.environ.setdefault('OMP_WAIT_POLICY', 'passive')     # read when torch is imported: on busy cores, threads
+                                                        # that wait actively made a step 3 to 7 times as slow
 import numpy as np
 import torch
 import torch.distributed as dist
@@ -82,11 +84,11 @@ RANK, WORLD_SIZE = 0, 1     # which process this is, and of how many
 def init_distributed():
     """Under torchrun: join the other processes. Only process 0 prints."""
     global RANK, WORLD_SIZE
-    names = 'RANK', 'WORLD_SIZE', 'LOCAL_RANK', 'MASTER_PORT'           # numbers that torchrun sets
     if 'RANK' not in os.environ:
         return
+    names = 'RANK', 'WORLD_SIZE', 'LOCAL_RANK', 'MASTER_PORT'
     if not all(os.environ.get(name, '').isdecimal() for name in names) or 'MASTER_ADDR' not in os.environ:
-        fail(f'RANK is set, but not {", ".join(names[1:])} and MASTER_ADDR: start with torchrun, or unset RANK')
+        fail(f'with RANK go {", ".join(names[1:])} and MASTER_ADDR: start with torchrun, or unset RANK')
     RANK, WORLD_SIZE = int(os.environ['RANK']), int(os.environ['WORLD_SIZE'])
     dist.init_process_group('cpu:gloo,cuda:nccl' if torch.cuda.is_available() else 'gloo')
     atexit.register(dist.destroy_process_group)
@@ -103,20 +105,26 @@ def restore_settings(saved, given):
 
 def check_settings():
     """Status 2 and one line for what cannot work; the model's settings are checked by its Config."""
-    if resume and overwrite:
-        fail('--resume continues the run, --overwrite replaces it: give one of them')
-    if min(batch_tokens, grad_accum, log_interval, eval_interval, eval_sentences, warmup_steps) < 1:
-        fail('--batch_tokens, --grad_accum, --log_interval, --eval_interval, --eval_sentences, '
-             '--warmup_steps must be at least 1')
+    least_one = 'batch_tokens grad_accum log_interval eval_interval eval_sentences warmup_steps'.split()
+    if zero := [f'--{name}' for name in least_one if globals()[name] < 1]:
+        fail(f'{", ".join(zero)} must be at least 1')
     if label_smoothing >= 1:
-        fail('--label_smoothing must be at least 0 and below 1')
+        fail('--label_smoothing must be below 1')
     if tbptt and (arch == 'transformer' or WORLD_SIZE > 1):
-        fail('--tbptt cuts the gradient of a recurrent state, in one process: leave it out with '
-             '--arch=transformer and with torchrun')
-    replaces = any(os.path.exists(f'{out_dir}/{name}') for name in RUN_FILES)
-    if RANK == 0 and replaces and not (resume or overwrite or benchmark):
-        fail(f'{out_dir}/ holds a run already: continue it with --resume, replace it with --overwrite, or give '
-             'another --out_dir')
+        fail('--tbptt is for recurrent models in one process: leave out --arch=transformer and torchrun')
+    found = any(os.path.exists(f'{out_dir}/{name}') for name in RUN_FILES)
+    if RANK == 0 and found and resume + overwrite != 1 and not benchmark:
+        fail(f'{out_dir}/ holds a run: give --resume to continue it, --overwrite to replace it, or another '
+             '--out_dir')
+
+def fit_warmup(target_offsets):
+    """A run that would end during its warm-up gets a shorter one, and says so."""
+    words, tokens = int(target_offsets[-1]) + len(target_offsets) - 1, batch_tokens * grad_accum
+    n_steps = int(min(max_steps or math.inf, max_epochs * words / tokens or math.inf, warmup_steps))
+    if n_steps < warmup_steps:
+        globals()['warmup_steps'] = max(1, n_steps // 3)
+        print_line(f'only about {n_steps} steps: the learning rate rises in the first {warmup_steps}; more '
+                   '--max_epochs teach the model more')
 
 # -----------------------------------------------------------------------------
 # data
@@ -164,23 +172,33 @@ def make_batches(indices, source_offsets, target_offsets, batch_tokens, random):
 
 def iterate_batches(position, source_offsets, target_offsets):
     """
-    Batches without end, from a position (epoch, shard, batch) on. Yields each batch, the position after it,
-    and how many epochs are done then. A shard is made of random chunks of neighbouring sentences, so that the
-    disk is read chunk by chunk; only one shard is sorted at a time, so that millions of pairs start at once.
+    Batches without end, from a position on. Yields each batch, the position after it, and how many epochs are
+    done then. A shard is made of random chunks of neighbouring sentences, so that the disk is read chunk by
+    chunk; only one shard is sorted at a time, so that millions of pairs start at once.
+
+    A position is (epoch, shard, [(batch size, batches done), ...]). After --resume with another size, what is
+    left of the shard is divided anew, so that every pair still comes once an epoch.
     """
-    n = len(target_offsets) - 1
-    for epoch in itertools.count(position[0]):
+    n, size, (first_epoch, first_shard, parts) = len(target_offsets) - 1, batch_tokens * grad_accum, position
+    if not parts or parts[-1][0] != size:
+        parts = [*parts, (size, 0)]
+    for epoch in itertools.count(first_epoch):
         chunks = np.random.default_rng([seed, epoch]).permutation(-(-n // CHUNK))
-        n_shards = -(-len(chunks) * CHUNK // SHARD)
-        for s in range(position[1] if epoch == position[0] else 0, n_shards):
+        for s in range(first_shard, -(-len(chunks) * CHUNK // SHARD)):
             shard = chunks[s * SHARD // CHUNK:(s + 1) * SHARD // CHUNK]
             indices = (shard[:, None] * CHUNK + np.arange(CHUNK)).ravel()
-            batches = make_batches(indices[indices < n], source_offsets, target_offsets,
-                                   batch_tokens * grad_accum, np.random.default_rng([seed, epoch, s]))
-            for b, batch in enumerate(batches, 1):
-                if (epoch, s, b) > tuple(position):
-                    chunks_done = s * SHARD // CHUNK + b / len(batches) * len(shard)
-                    yield batch, (epoch, s, b), epoch + chunks_done / len(chunks)
+            indices, left = indices[indices < n], 1.0           # of the shard, before and after each part
+            for part_size, n_done in parts:
+                batches = make_batches(indices, source_offsets, target_offsets, part_size,
+                                       np.random.default_rng([seed, epoch, s]))
+                indices, fraction = np.concatenate([indices[:0], *batches[n_done:]]), left
+                left *= 1 - n_done / max(1, len(batches))
+            for b, batch in enumerate(batches[n_done:], n_done + 1):
+                done = 1 - fraction + fraction * b / len(batches)
+                chunks_done = s * SHARD // CHUNK + done * len(shard)
+                yield batch, (epoch, s, [*parts[:-1], (size, b)]), epoch + chunks_done / len(chunks)
+            parts = [(size, 0)]
+        first_shard = 0
 
 def pad(indices, ids, offsets):
     """Sentences -> ids (B, longest), each with <eos> and padding behind; lengths (B,), <eos> counted."""
@@ -202,7 +220,10 @@ def to_batch(indices, source, target, device):
     target_in = target_out.roll(1, dims=1)                                              # (B, T)
     target_in[target_in == EOS] = PAD
     target_in[:, 0] = BOS
-    source, target_in, target_out = (x.to(device, non_blocking=True) for x in (source, target_in, target_out))
+    tensors = source, target_in, target_out
+    if device.startswith('cuda'):
+        tensors = (x.pin_memory() for x in tensors)             # else the host would wait for each copy
+    source, target_in, target_out = (x.to(device, non_blocking=True) for x in tensors)
     return source, source_lengths, target_in, target_out, int(target_lengths.sum())
 
 def count_words(indices, offsets):
@@ -226,11 +247,10 @@ def micro_batches(indices, train_set, device, rank, world_size):
 
 def choose_local_device():
     """--device; under torchrun each process takes a GPU of its own."""
-    gpu = f'cuda:{os.environ["LOCAL_RANK"]}' if WORLD_SIZE > 1 else 'cuda'
-    chosen = choose_device(gpu if device in ('auto', 'cuda') and torch.cuda.is_available() else device)
-    if chosen.startswith('cuda:'):
-        torch.cuda.set_device(chosen)
-    return chosen
+    if WORLD_SIZE == 1 or device not in ('auto', 'cuda') or not torch.cuda.is_available():
+        return choose_device(device)
+    torch.cuda.set_device(int(os.environ['LOCAL_RANK']))
+    return choose_device(f'cuda:{os.environ["LOCAL_RANK"]}')
 
 class LossModule(torch.nn.Module):
     """The model's loss as a forward pass, which is what DistributedDataParallel wraps."""
@@ -243,10 +263,18 @@ class LossModule(torch.nn.Module):
         with autocast(self.device, self.dtype):
             return self.model.loss(*batch, label_smoothing, sampled_words)
 
-def model_config(vocabs):
+def max_length_ratio(source_offsets, target_offsets):
+    """Target words per source word, <eos> counted, in all but a thousandth of the pairs; at least 2."""
+    n = len(source_offsets) - 1
+    pairs = np.arange(0, n, max(1, n // 10 ** 6))               # up to two millions of them, spread evenly
+    source, target = (offsets[pairs + 1] - offsets[pairs] + 1 for offsets in (source_offsets, target_offsets))
+    return max(2.0, float(np.quantile(target / source, 0.999)))
+
+def model_config(data):
     """The settings that are fields of model.Config; a field that is not a setting keeps its default."""
     settings = {name: value for name, value in config_of(globals()).items() if hasattr(Config, name)}
-    return Config(*map(len, vocabs), **settings)
+    ratio = max_length_ratio(*(offsets for _, offsets in data.train))
+    return Config(*map(len, data.vocabs), max_length_ratio=ratio, **settings)
 
 def build_optimizer(model, device, dtype):
     """AdamW, and the scaler that keeps float16's gradients from underflow; other types do not need it."""
@@ -261,14 +289,13 @@ class TrainingState:
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
     step: int = 0                               # updates done
-    position: tuple = (0, 0, 0)                 # of the last batch: epoch, shard, batch
+    position: tuple = (0, 0, [])                # of the last batch, see iterate_batches()
     epoch: float = 0.0                          # passes over the data
     seconds: float = 0.0                        # of the run, over all resumes
     best_loss: float = math.inf                 # the lowest validation loss
     evaluations_without_improvement: int = 0
     # since the last progress line
-    losses: list = field(default_factory=list)
-    grad_norms: list = field(default_factory=list)
+    measured: list = field(default_factory=list)        # loss and norm of the gradient of each step
     words: int = 0
     interval_seconds: float = 0.0               # evaluations and checkpoints not counted
 
@@ -282,13 +309,13 @@ class TrainingState:
                 value.load_state_dict(saved[name])
             else:
                 setattr(self, name, saved.get(name, value))     # a field that is new keeps its default
-        device = next(self.model.parameters()).device
-        self.losses, self.grad_norms = ([x.to(device) for x in values]
-                                        for values in (self.losses, self.grad_norms))
+        self.measured = [values.to(next(self.model.parameters()).device) for values in self.measured]
         self.optimizer.param_groups[0]['weight_decay'] = weight_decay       # which may be given anew
 
 def save_checkpoint(name, checkpoint):
     """Write out_dir/NAME. The last.pt before it stays as previous.pt, in case the new one gets damaged."""
+    if RANK > 0:
+        return
     with atomic_write(f'{out_dir}/{name}') as file:
         try:
             torch.save(checkpoint, file)
@@ -300,14 +327,16 @@ def save_checkpoint(name, checkpoint):
 def check_resumable(saved, metadata):
     """Status 2 and one line where a checkpoint has another text, vocabulary or model than this run."""
     if any(saved[name] != metadata[name] for name in ('source_words', 'target_words', 'data')):
-        fail(f'{out_dir}/last.pt was trained on another text or vocabulary than {data_dir}/ has: name the '
-             '--data_dir it was trained on, or start again without --resume')
-    may_change = 'scratch', 'manual_backward', 'dropout'        # no weight depends on these
-    changed = [f'--{name}' for name, value in saved['model_config'].items()
-               if name not in may_change and metadata['model_config'].get(name, value) != value]
+        fail(f'{out_dir}/last.pt was trained on another text or vocabulary than {data_dir}/ has: name its '
+             '--data_dir, or start again with --overwrite')
+    may_change = 'scratch', 'manual_backward', 'dropout', 'max_length_ratio'    # no weight depends on these
+    before = {**saved['model_config'], 'seed': saved['config']['seed']}         # nor the order of an epoch
+    now = {**before, **metadata['model_config'], 'seed': seed}
+    changed = [f'--{name}' for name, value in before.items() if name not in may_change and now[name] != value]
     if changed:
-        fail(f'{out_dir}/last.pt has another model: leave out {" ".join(changed)}, or start again without '
-             '--resume')
+        fail(f'{out_dir}/last.pt has other settings: leave out {" ".join(changed)}, or give --overwrite')
+    if isinstance(saved['position'][-1], int):
+        fail(f'{out_dir}/last.pt is of an older version: start again with --overwrite')
 
 # -----------------------------------------------------------------------------
 # one update
@@ -325,7 +354,11 @@ def train_step(loss_module, micro_batches, rate, optimizer, scaler, world_size):
             scaler.scale(loss * fraction * world_size).backward()   # DistributedDataParallel takes the mean
         mean_loss += plain_loss * fraction
     scaler.unscale_(optimizer)
-    grad_norm = torch.nn.utils.clip_grad_norm_(loss_module.parameters(), grad_clip or math.inf)
+    if grad_clip:
+        grad_norm = torch.nn.utils.clip_grad_norm_(loss_module.parameters(), grad_clip)
+    else:                                       # with a limit of inf one infinite gradient makes all nan
+        gradients = [p.grad for p in loss_module.parameters() if p.grad is not None]
+        grad_norm = torch.stack([gradient.norm() for gradient in gradients]).norm()
     optimizer.param_groups[0]['lr'] = rate
     scaler.step(optimizer)
     scaler.update()
@@ -362,9 +395,8 @@ def truncated_bptt(loss_module, source, source_lengths, target_in, target_out, f
 def evaluate(model, source, target, device, dtype, rank=0, world_size=1):
     """Cross entropy in nats per target word over a whole split, without label smoothing and dropout."""
     model.eval()
-    total = torch.zeros(2, dtype=torch.double)                  # nats, words
-    everything = np.arange(len(target[1]) - 1)
-    batches = make_batches(everything, source[1], target[1], batch_tokens, np.random.default_rng(0))
+    total, indices = torch.zeros(2, dtype=torch.double), np.arange(len(target[1]) - 1)     # nats, words
+    batches = make_batches(indices, source[1], target[1], batch_tokens, np.random.default_rng(0))
     for indices in batches[rank::world_size]:
         *batch, n_words = to_batch(indices, source, target, device)
         with autocast(device, dtype):
@@ -376,24 +408,20 @@ def evaluate(model, source, target, device, dtype, rank=0, world_size=1):
     return (total[0] / total[1]).item()
 
 def evaluate_and_save(state, data, metadata, device, dtype):
-    """
-    Print and log the validation loss, BLEU and examples; save best.pt if the loss is the lowest so far, that
-    of the untrained model not counted.
-    """
+    """Print and log validation loss, BLEU and examples; save best.pt if a trained model's loss is lowest."""
     loss = evaluate(state.model, *data.valid, device, dtype, RANK, WORLD_SIZE)
-    check_finite('validation loss', [torch.tensor(loss)], state)
-    improved = state.step > 0 and loss < state.best_loss
-    if state.step > 0:
-        state.best_loss = min(loss, state.best_loss)
-        state.evaluations_without_improvement = 0 if improved else state.evaluations_without_improvement + 1
+    verdict = 'untrained'
+    if state.step > 0 and loss < state.best_loss:
+        verdict, state.best_loss, state.evaluations_without_improvement = 'the best so far', loss, 0
+    elif state.step > 0:
+        state.evaluations_without_improvement += 1
+        verdict = f'{state.evaluations_without_improvement} without improvement'
     if RANK > 0:
         return
     outputs = [best[0] for best, *_ in translate(data.sources, state.model.eval(), *data.vocabs, beam_size=1,
                                                  dtype=dtype)]
     state.model.train()
     score = bleu(outputs, data.references)
-    verdict = 'the best so far' if improved else 'untrained' if state.step == 0 else \
-              f'{state.evaluations_without_improvement} without improvement'
     print_line(f'\nstep {state.step}: validation loss {loss:.4f} nats a word, perplexity '
                f'{math.exp(min(loss, 99)):.2f}, BLEU {score:.2f}, {verdict}')
     examples = list(zip(data.sources[:3], data.references[:3], outputs[:3]))
@@ -401,41 +429,31 @@ def evaluate_and_save(state, data, metadata, device, dtype):
         print_line(f'    source     {source}\n    reference  {reference}\n    output     {output}\n')
     write_log(step=state.step, valid_loss=loss, valid_bleu=score, minutes=state.seconds / 60,
               examples=examples)
-    if improved:
+    if verdict == 'the best so far':
         save_checkpoint('best.pt', {**metadata, 'step': state.step, 'best_loss': loss,
                                     'model': state.model.state_dict()})
 
-def check_finite(name, values, state):
-    """Status 2 and one line that names the step if one of the last steps' values is not a finite number."""
-    finite = torch.stack(values).isfinite().tolist()
-    if not all(finite):
-        first, rate = finite.index(False), state.optimizer.param_groups[0]['lr']
-        fail(f'the {name} is {values[first].item()} at step {state.step - len(values) + 1 + first}, learning '
-             f'rate {rate:.2e}: try a third of --learning_rate, with --resume from the last checkpoint or with '
-             '--overwrite from the start, or --dtype=float32')
+def check_finite(state):
+    """Status 2 and one line that names the first step whose loss or gradient was not a finite number."""
+    for i, (loss, grad_norm) in enumerate(torch.stack(state.measured).tolist(), 1 - len(state.measured)):
+        # where float16's scaler is on, it leaves out steps whose gradient is infinite
+        if not math.isfinite(loss if state.scaler.is_enabled() else loss + grad_norm):
+            fail(f'loss {loss}, grad norm {grad_norm} at step {state.step + i}: with --resume or --overwrite, '
+                 f'try a third of --learning_rate={learning_rate:g}, or --dtype=float32')
 
-def check_steps(state):
-    """The same for loss and gradient since the last progress line; float16's scaler skips such a gradient."""
-    check_finite('loss', state.losses, state)
-    if not state.scaler.is_enabled():
-        check_finite('norm of the gradient', state.grad_norms, state)
-
-def print_line(line, file=None):
+def print_line(line):
     """Print at once. If nobody reads any more, as after `| head`, the training still goes on."""
-    file = file or sys.stdout
     try:
-        print(line, file=file, flush=True)
+        print(line, flush=True)
     except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), file.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 def start_log(facts, step):
-    """
-    Begin log.jsonl with facts about the run. A resumed run keeps the lines from before its checkpoint, which
-    was saved before that step's evaluation.
-    """
+    """Begin log.jsonl with facts about the run; a resumed run keeps the lines from before its checkpoint."""
     entries = [facts]
     if resume and os.path.exists(f'{out_dir}/log.jsonl'):
-        entries += [entry for entry in plots.read_log(out_dir)[1:] if entry['step'] < step + ('loss' in entry)]
+        entries += [entry for entry in plots.read_log(out_dir)[1:]
+                    if entry['step'] < step + ('loss' in entry)]            # with that step's progress line
     for name in RUN_FILES if overwrite else ():
         with contextlib.suppress(FileNotFoundError):
             os.remove(f'{out_dir}/{name}')
@@ -448,28 +466,33 @@ def write_log(**entry):
         with open(f'{out_dir}/log.jsonl', 'a', encoding='utf-8') as file:
             file.write(json.dumps(entry) + '\n')
 
-def log_progress(state, done, interval_start):
+def log_progress(state, done):
     """Print and log the means since the last such line."""
-    check_steps(state)
-    loss, grad_norm = (torch.stack(values).mean().item() for values in (state.losses, state.grad_norms))
-    rate, speed = state.optimizer.param_groups[0]['lr'], state.words / (time.time() - interval_start)
+    loss, grad_norm = torch.stack(state.measured, dim=1).mean(dim=1).tolist()
+    rate, speed = state.optimizer.param_groups[0]['lr'], state.words / state.interval_seconds
     seconds_left = state.seconds / done * (1 - done) if done else 0.0
     print_line(f'step {state.step} | loss {loss:.4f} | grad norm {grad_norm:.2f} | lr {rate:.2e} | '
                f'{speed:,.0f} tokens/s | {timedelta(seconds=int(seconds_left))} left')
     write_log(step=state.step, loss=loss, grad_norm=grad_norm, learning_rate=rate, tokens_per_second=speed,
               words=state.words, minutes=state.seconds / 60, minutes_left=seconds_left / 60)
-    state.losses, state.grad_norms, state.words = [], [], 0
+    state.measured, state.words, state.interval_seconds = [], 0, 0.0
+
+def print_outlook(state, done):
+    """After the first steps on a CPU: will the run take hours, and do other programs want the cores, too?"""
+    hours = state.interval_seconds / len(state.measured) * state.step * (1 - done) / done / 3600
+    if hours > 3 and not max_minutes:
+        print_line(f'without a GPU this takes about {hours:,.0f} hours: --max_minutes=60 ends it after one; '
+                   'for less text,  python prepare.py --dataset=multi30k  or  --dataset=toy')
+    if hasattr(os, 'getloadavg') and 1 < torch.get_num_threads() < os.getloadavg()[0] - 1:
+        print_line('the cores are busy, so fewer threads may be faster:  OMP_NUM_THREADS=1 python train.py')
 
 def draw_progress(running):
-    """Draw this run's page. If that fails, say so once, and train on. Returns when to draw again."""
-    global plot
-    start = time.time()
+    """Draw this run's page. If that fails, say so once, and train on."""
     try:
-        plots.draw_run(out_dir, plots.plot_dir_of(out_dir, plot_dir), running)
+        if plot and RANK == 0:
+            plots.draw_run(out_dir, plots.plot_dir_of(out_dir, plot_dir), running)
     except (Exception, SystemExit) as error:
-        plot = False
-        print_line(f'the plots are not drawn any more: {error!r}', sys.stderr)
-    return time.time() + 100 * (time.time() - start)            # at most 1 % of the time
+        globals()['plot'] = print(f'the plots are not drawn any more: {error!r}', file=sys.stderr)
 
 # -----------------------------------------------------------------------------
 # the loop
@@ -483,20 +506,20 @@ def learning_rate_at(step, done):
     """A linear warm-up times half a cosine over the whole run (Loshchilov & Hutter 2017)."""
     return learning_rate * min(1.0, (step + 1) / warmup_steps) * (1 + math.cos(math.pi * done)) / 2
 
+def is_evaluated(step):
+    """Every eval_interval, and a few times before, so that the curves have points from the start."""
+    return step % eval_interval == 0 or step in (50, 100, 200, 400) and step < eval_interval
+
 def catch_signals(model):
-    """
-    Returns a list that Ctrl-C and SIGTERM fill, which ends the loop after an evaluation; a second Ctrl-C does
-    not wait for that.
-    """
+    """Returns a list that Ctrl-C and SIGTERM fill. A second Ctrl-C ends an evaluation, and nothing else."""
     stop_requested = []
     def request_stop(number, _):
-        evaluating = not model.training
-        if number == signal.SIGINT and stop_requested and evaluating and WORLD_SIZE == 1:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)        # all is saved; a third must not disturb the end
+        if number == signal.SIGINT and stop_requested and not model.training and WORLD_SIZE == 1:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
             raise KeyboardInterrupt
-        stop_requested.append(True)
-    signal.signal(signal.SIGTERM, request_stop)
-    signal.signal(signal.SIGINT, request_stop)
+        stop_requested.append(number)
+    for number in signal.SIGINT, signal.SIGTERM:
+        signal.signal(number, request_stop)
     return stop_requested
 
 def from_process_0(*numbers):
@@ -507,43 +530,34 @@ def from_process_0(*numbers):
     dist.broadcast(numbers, 0)
     return numbers.tolist()
 
-def is_evaluated(step):
-    """Every eval_interval, and a few times before that, so that the curves have points from the start."""
-    return step % eval_interval == 0 or step in (50, 100, 200, 400) and step < eval_interval
-
 def training_loop(state, resumed_at, loss_module, data, metadata, device, dtype):
     """Update after update, now and then a checkpoint and an evaluation. Returns why it ended."""
-    stop_requested, next_drawing = catch_signals(state.model), 0.0
+    stop_requested = catch_signals(state.model)
     batches = iterate_batches(state.position, *(offsets for _, offsets in data.train))
-    run_start, interval_start = time.time() - state.seconds, time.time() - state.interval_seconds
+    run_start = time.time() - state.seconds
     state.model.train()
     while True:
-        state.seconds, state.interval_seconds = time.time() - run_start, time.time() - interval_start
+        state.seconds = time.time() - run_start
         done, interrupted = from_process_0(progress(state), bool(stop_requested))
-        stop_reason = 'interrupted' if interrupted else 'limit reached' if done == 1 else ''
 
-        # save and evaluate now and then; a run resumed here begins with the evaluation
-        if stop_reason or is_evaluated(state.step):
-            if state.losses:
-                check_steps(state)
-            if RANK == 0 and state.step != resumed_at:
+        # save, then evaluate: a second Ctrl-C loses nothing, and a resumed run begins with the evaluation
+        if interrupted or done == 1 or is_evaluated(state.step):
+            if state.step != resumed_at:
                 save_checkpoint('last.pt', {**metadata, **state.state_dict()})
             try:
                 evaluate_and_save(state, data, metadata, device, dtype)
             except KeyboardInterrupt:
                 return 'interrupted'
-            interrupted, = from_process_0(bool(stop_requested))
-            if plot and RANK == 0 and time.time() >= next_drawing:
-                next_drawing = draw_progress(running=True)
-            if interrupted:
-                stop_reason = 'interrupted'
-            elif 0 < patience <= state.evaluations_without_improvement:
-                stop_reason = stop_reason or f'no improvement in {patience} evaluations'
-            interval_start = time.time() - state.interval_seconds
-        if stop_reason:
-            return stop_reason
+            draw_progress(running=True)
+            if from_process_0(bool(stop_requested))[0]:
+                return 'interrupted'
+            if done == 1:
+                return 'limit reached'
+            if 0 < patience <= state.evaluations_without_improvement:
+                return f'no improvement in {patience} evaluations'
 
         # the next batch, and a step with it
+        step_start = time.time()
         indices, state.position, state.epoch = next(batches)
         torch.manual_seed(hash((seed, state.step, RANK)))       # dropout's masks depend on the step alone
         my_batches = micro_batches(indices, data.train, device, RANK, WORLD_SIZE)
@@ -552,14 +566,15 @@ def training_loop(state, resumed_at, loss_module, data, metadata, device, dtype)
         if WORLD_SIZE > 1:
             dist.all_reduce(loss)                               # the sum over the processes' parts
         state.step += 1
-        state.losses.append(loss)
-        state.grad_norms.append(grad_norm)
+        state.measured.append(torch.stack([loss, grad_norm]))
         state.words += count_words(indices, data.train[1][1])
-        if device == 'cpu':                                     # elsewhere each check would wait for the device
-            check_steps(state)
+        if device == 'cpu' or state.step % log_interval == 0 or is_evaluated(state.step):
+            check_finite(state)                                 # this waits for a GPU: not at each step
+        state.interval_seconds += time.time() - step_start
+        if device == 'cpu' and state.step == (resumed_at or 0) + 20:
+            print_outlook(state, done)
         if state.step % log_interval == 0:
-            log_progress(state, done, interval_start)
-            interval_start = time.time()
+            log_progress(state, done)
 
 def print_end(state, stop_reason, resumed_at, uniform_loss):
     """The last line: how the run ended, and what to do next. uniform_loss: that of a guess, ln V."""
@@ -586,10 +601,8 @@ def synchronize(device):
         getattr(torch, device.split(':')[0]).synchronize()      # cuda or mps
 
 def count_flops(config, batches, device, dtype):
-    """
-    Floating-point operations of the matrix products in forward and backward passes over some batches. torch's
-    counter does not see into torch's recurrent cells, so our own, which do the same, are counted.
-    """
+    """Operations of the matrix products in forward and backward passes over some batches."""
+    # torch's counter does not see into torch's recurrent cells: our own, which do the same, are counted
     twin = build(replace(config, scratch=config.arch == 'seq2seq', manual_backward=False)).to(device)
     loss_module = LossModule(twin, device, dtype)
     with FlopCounterMode(display=False) as counter:
@@ -598,71 +611,43 @@ def count_flops(config, batches, device, dtype):
     return counter.get_total_flops()
 
 def matmul_speed(device, dtype, size=2048):
-    """Operations per second of a large matrix product, the best within half a second: the machine's peak."""
-    a, b, best = *torch.randn(2, size, size, device=device).to(dtype), math.inf
-    end = time.perf_counter() + 0.5
-    while time.perf_counter() < end:
+    """Operations per second of a large matrix product, the best of many: the machine's peak."""
+    a, b, seconds = *torch.randn(2, size, size, device=device).to(dtype), []
+    while sum(seconds) < 0.5:
         start = time.perf_counter()
         a @ b
         synchronize(device)
-        best = min(best, time.perf_counter() - start)
-    return 2 * size ** 3 / best
+        seconds.append(time.perf_counter() - start)
+    return 2 * size ** 3 / min(seconds)
 
 def peak_memory(device):
     """The most memory this process has held, in MB; nan where the system does not tell."""
     if device.startswith('cuda'):
         return torch.cuda.max_memory_allocated() / 2 ** 20
-    if sys.platform == 'linux':         # where ru_maxrss is at least that of the parent process
-        with open('/proc/self/status') as status:
-            peaks = [int(line.split()[1]) for line in status if line.startswith('VmHWM:')]       # kilobytes
-        return peaks[0] / 2 ** 10 if peaks else math.nan
-    if sys.platform == 'darwin':
-        import resource
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2 ** 20
+    with contextlib.suppress(OSError), open('/proc/self/status') as status:
+        return next(int(line.split()[1]) / 2 ** 10 for line in status if line.startswith('VmHWM:'))
     return math.nan
 
 def run_benchmark(state, loss_module, data, device, dtype):
-    """
-    Time --benchmark steps, after a few to warm up, and print one `key value` per line. mfu, the model FLOPs
-    utilisation, is the fraction of a large matrix product's speed that the model's operations reach.
-    """
-    batches = iterate_batches(state.position, *(offsets for _, offsets in data.train))
-    n_warmup, rows, timed = min(10, benchmark), [], []
-    for step, (indices, _, _) in enumerate(itertools.islice(batches, n_warmup + benchmark)):
+    """Time --benchmark steps, after ten to warm up, and print one `key value` per line."""
+    batches, rows = iterate_batches(state.position, *(offsets for _, offsets in data.train)), []
+    for indices, *_ in itertools.islice(batches, min(10, benchmark) + benchmark):
         start = time.perf_counter()
         my_batches = micro_batches(indices, data.train, device, RANK, WORLD_SIZE)
-        loaded = time.perf_counter()
-        rate = learning_rate_at(step, 0.0)
+        loading = time.perf_counter() - start
+        rate = learning_rate_at(len(rows), 0.0)
         train_step(loss_module, my_batches, rate, state.optimizer, state.scaler, WORLD_SIZE)
         synchronize(device)
-        end = time.perf_counter()
-        if step >= n_warmup:
-            words = [count_words(indices, offsets) for _, offsets in data.train]
-            padded = sum(batch[i].numel() for batch, _ in my_batches for i in (0, 3)) * WORLD_SIZE
-            rows.append((*words, padded, loaded - start, end - start))
-            if len(timed) < 10:
-                timed += [(batch, (end - start) / len(my_batches)) for batch, _ in my_batches]
-    source_words, target_words, padded, loading, seconds = np.sum(rows, axis=0)
-    median, fast, slow = np.percentile([row[-1] for row in rows], [50, 10, 90]) * 1000
-    memory = peak_memory(device)                                # before what follows adds to it
-    flops = count_flops(state.model.config, [batch for batch, _ in timed], device, dtype)
-    speed, peak_speed = flops / sum(s for _, s in timed), matmul_speed(device, dtype)
-    for key, value in dict(
-            target_tokens_per_second=target_words / seconds, source_tokens_per_second=source_words / seconds,
-            padding_fraction=1 - (source_words + target_words) / padded, step_ms_median=median,
-            step_ms_p10=fast, step_ms_p90=slow, loader_fraction=loading / seconds, peak_memory_mb=memory,
-            model_gflops_per_second=speed / 1e9, matmul_gflops_per_second=peak_speed / 1e9,
-            mfu=speed / peak_speed).items():
+        rows.append((count_words(indices, data.train[1][1]), loading, time.perf_counter() - start))
+    (words, loading, seconds), memory = np.array(rows[-benchmark:]).T, peak_memory(device)
+    flops = count_flops(state.model.config, [batch for batch, _ in my_batches], device, dtype) / words[-1]
+    speed, model_speed = sum(words) / sum(seconds), flops * sum(words) / sum(seconds)
+    for key, value in {'target_tokens_per_second': speed, 'step_ms_median': np.median(seconds) * 1000,
+                       'loader_fraction': sum(loading) / sum(seconds), 'peak_memory_mb': memory,
+                       'model_gflops_per_second': model_speed / 1e9,
+                       # model FLOPs utilisation: what fraction of a matrix product's speed the model reaches
+                       'mfu': model_speed / matmul_speed(device, dtype)}.items():
         print(f'{key} {value:.6g}')
-    # the fraction of the processor's time in each operation, with those it calls; the twelve longest
-    with torch.profiler.profile() as profiler:
-        for _ in range(5):
-            train_step(loss_module, my_batches, 0.0, state.optimizer, state.scaler, WORLD_SIZE)
-    calls = profiler.key_averages()
-    total = sum(call.self_cpu_time_total for call in calls)             # microseconds
-    for call in sorted(calls, key=lambda call: -call.cpu_time_total)[:12]:
-        if 'autograd::engine' not in call.key:
-            print(f'time_in_{call.key} {call.cpu_time_total / total:.3f}')
 
 # -----------------------------------------------------------------------------
 
@@ -679,7 +664,9 @@ def main(given):
 
     # data
     data = load_data()
-    config, source_vocab, target_vocab = model_config(data.vocabs), *data.vocabs
+    if not benchmark:
+        fit_warmup(data.train[1][1])
+    config, source_vocab, target_vocab = model_config(data), *data.vocabs
     metadata = {'format': FORMAT, 'config': config_of(globals()), 'model_config': asdict(config),
                 'source_words': source_vocab.words, 'target_words': target_vocab.words, 'data': data.files}
     if resume:
@@ -707,12 +694,11 @@ def main(given):
     refusal = f'another train.py is writing to {out_dir}/: wait until it ends, or give another --out_dir'
     with exclusive_lock(out_dir, refusal) if RANK == 0 else contextlib.nullcontext():
         if RANK == 0:
-            versions = {'python': platform.python_version(), 'torch': torch.__version__, 'numpy': np.__version__}
             start_log({'config': metadata['config'], 'parameters': n_parameters, 'device': my_device,
-                       'processes': WORLD_SIZE, 'dtype': dtype_name, **versions, 'data': data.files}, state.step)
+                       'processes': WORLD_SIZE, 'dtype': dtype_name, 'python': platform.python_version(),
+                       'torch': torch.__version__, 'numpy': np.__version__, 'data': data.files}, state.step)
         stop_reason = training_loop(state, resumed_at, loss_module, data, metadata, my_device, my_dtype)
-        if plot and RANK == 0:
-            draw_progress(running=False)
+        draw_progress(running=False)
         if WORLD_SIZE > 1:
             dist.barrier()          # the others wait while process 0 saves
     print_end(state, stop_reason, resumed_at, math.log(len(target_vocab)))
@@ -720,7 +706,7 @@ def main(given):
 if __name__ == '__main__':
     try:
         run_script(main, globals())
-    except RuntimeError as error:
+    except (MemoryError, RuntimeError) as error:
         if not out_of_memory(error):
             raise
         fail(f'out of memory: halve --batch_tokens={batch_tokens} and double --grad_accum={grad_accum}, so '

@@ -71,7 +71,7 @@ def train_alone():
     keep_freed_memory()
     torch.manual_seed(seed)
     data, dtype = training.load_data(), choose_dtype('auto', 'cpu')
-    model = build(training.model_config(data.vocabs))
+    model = build(training.model_config(data))
     optimizer, scaler = training.build_optimizer(model, 'cpu', dtype)
     loss_module = (AllLogitsLoss if batching == 'all_logits' else training.LossModule)(model, 'cpu', dtype)
 
