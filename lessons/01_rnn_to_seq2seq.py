@@ -62,7 +62,7 @@ def train_tagger(sets, vocabs, seed):
     training.batch_tokens, training.seed = batch_tokens, seed
     tagger = Tagger(*map(len, vocabs))
     optimizer = torch.optim.AdamW(tagger.parameters(), learning_rate)
-    batches = training.iterate_batches((0, 0, 0), *(offsets for _, offsets in sets))
+    batches = training.iterate_batches((0, 0, []), *(offsets for _, offsets in sets))
     for step in range(1, 3 if smoke else max_steps + 1):
         source, _, _, target, _ = training.to_batch(next(batches)[0], *sets, 'cpu')     # (B, S), (B, T)
         target = F.pad(target, (0, source.shape[1]))[:, :source.shape[1]]               # (B, S)
