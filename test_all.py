@@ -597,11 +597,14 @@ def small_set(folder):
 def test_a_run_that_is_killed_ends_as_if_it_were_not():
     """Five kills at random moments in float32, five in bfloat16 if it is there; then last.pt cut short."""
     small_set('kill')
-    killer = write('killer.py', f"""import os, random, signal, sys, time; sys.path.insert(0, {str(here)!r})
+    killer = write('killer.py', f"""import contextlib, os, random, signal, sys, time; sys.path.insert(0, {str(here)!r})
 import train
 def changed():                                  # when a checkpoint was last written, 0 before the first
-    return max((os.path.getmtime(out_dir + name) for name in ('/last.pt', '/previous.pt')
-                if os.path.exists(out_dir + name)), default=0)
+    times = [0]
+    for name in 'last.pt', 'previous.pt':
+        with contextlib.suppress(FileNotFoundError):    # last.pt is becoming previous.pt
+            times.append(os.path.getmtime(out_dir + '/' + name))
+    return max(times)
 def start(*flags):
     pid = os.fork()
     if pid:
