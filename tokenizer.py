@@ -400,7 +400,7 @@ def run_script(main, script, stopped='stopped'):
         print(stopped, file=sys.stderr)
         raise SystemExit(130)
     except OSError as error:
-        if not error.filename:                      # standard output, which python 3.14 writes once more at exit
+        if not error.filename:                      # standard output: python 3.14 writes it again at exit
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(error, BrokenPipeError):      # the reader has left, as head does
             raise SystemExit(141)

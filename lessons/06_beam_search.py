@@ -89,7 +89,8 @@ def compare_with_greedy(runs, sources, references):
     beam, greedy = runs[best, length_penalty][0], runs[1, length_penalty][0]
     wins, ties, p_value = paired_bootstrap(beam[half:], greedy[half:], references[half:])
     print(f'\nbeam {best} is best on the first half of the test set; on the second it has more BLEU than '
-          f'greedy in {wins:.1%} of 1,000 test sets sampled from that, as much in {ties:.1%}: p = {p_value:.3f}')
+          f'greedy in {wins:.1%} of 1,000 test sets sampled from that, as much in {ties:.1%}: '
+          f'p = {p_value:.3f}')
     rows = [row for row in zip(sources, references, greedy, beam) if row[2] != row[3]]
     table(['source', 'reference', 'greedy', f'beam {best}'], rows[:10])
 

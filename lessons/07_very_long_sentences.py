@@ -13,11 +13,9 @@ long? Which remedy helps most, and which costs nothing?
         --batch_tokens=1500 --learning_rate=4e-3 --max_steps=3000
 """
 import course
-
 import collections, itertools, random, re, statistics
 
 import torch
-
 import grammar, plot
 from sample import attention_weights, bleu, load, ngrams, pad, translate
 from tokenizer import EOS, read_lines, read_meta, split
